@@ -1,0 +1,137 @@
+package timeline
+
+import "time"
+
+// Where a clock's capture times come from.
+const (
+	FromSenderReport = "sender_report"
+	FromArrival      = "arrival" // a stand-in: when the packets came
+)
+
+const (
+	maxSlew      = 5e-3             // of the viewers' map: 5 ms a second
+	driftPerAge  = 50e-6            // assumed drift of a source between its reports
+	jitterMemory = 10 * time.Second // how long the arrival clock remembers
+	// A source whose reports are further off than this does not share our clock.
+	maxClockDifference = 10 * time.Second
+	firstReportError   = time.Millisecond
+	tickError          = 20 * time.Microsecond // RTP and NTP rounding
+)
+
+// Clock ties a line to the wall clock: capture = Nanos(ts) + shift. It has the
+// shift measured for naming frames, and a smoothed one for viewers' sender
+// reports.
+type Clock struct {
+	rate   uint64
+	offset time.Duration // capture_offset: how long after the shutter encoders stamp
+
+	reported   bool
+	shift      time.Duration // measured
+	residual   time.Duration // how far reports strayed from one another
+	reportedAt time.Time
+
+	fastest, slowest time.Duration // arrival minus line time, recently
+
+	viewer   time.Duration // the shift that viewers' reports use
+	slewedAt time.Time
+}
+
+// Reading is what a clock says of one timestamp.
+type Reading struct {
+	Capture time.Time
+	Error   time.Duration // bound
+	Source  string        // FromSenderReport or FromArrival
+}
+
+// NewClock returns the clock of a line with the given rate. captureOffset is
+// taken off every capture time.
+func NewClock(rate uint32, captureOffset time.Duration) *Clock {
+	return &Clock{rate: uint64(rate), offset: captureOffset}
+}
+
+// Anchor starts the clock anew with the first packet of an epoch.
+func (c *Clock) Anchor(ts uint64, arrival time.Time) {
+	c.reported = false
+	c.shift = c.lineLag(ts, arrival)
+	c.fastest, c.slowest = c.shift, c.shift
+	c.viewer, c.slewedAt = c.shift-c.offset, arrival
+}
+
+// Arrived notes when the first packet of a frame came.
+func (c *Clock) Arrived(ts uint64, arrival time.Time) {
+	lag := c.lineLag(ts, arrival)
+	leak := time.Duration(float64(c.slowest-c.fastest) / jitterMemory.Seconds() / 30)
+	c.fastest, c.slowest = min(lag, c.fastest+leak), max(lag, c.slowest-leak)
+	if !c.reported {
+		c.shift = c.fastest
+	}
+}
+
+// Report takes a sender report of the source: ts is the canonical timestamp of
+// its RTP time. It returns false if the clock it tells of is not the one before:
+// off by more than limit. Then, or if the source does not share our wall clock
+// at all, the report is not used.
+func (c *Clock) Report(ts uint64, ntp, arrival time.Time, limit time.Duration) (same bool) {
+	if d := ntp.Sub(arrival); d > maxClockDifference || d < -maxClockDifference {
+		return true
+	}
+	shift := c.lineLag(ts, ntp) - c.offset
+	if !c.reported {
+		c.reported, c.residual = true, firstReportError
+		c.shift, c.viewer, c.reportedAt = shift, shift, arrival
+		c.slewedAt = arrival
+		return true
+	}
+	stray := (shift - c.shift).Abs()
+	if stray > limit {
+		return false
+	}
+	c.residual = max(stray, c.residual*3/4)
+	c.shift, c.reportedAt = shift, arrival
+	return true
+}
+
+// At returns the capture time of a timestamp, as known now.
+func (c *Clock) At(ts uint64, now time.Time) Reading {
+	if !c.reported {
+		return Reading{c.time(ts, c.shift-c.offset), c.slowest - c.fastest + tickError, FromArrival}
+	}
+	age := now.Sub(c.reportedAt)
+	e := c.residual + tickError + time.Duration(float64(age)*driftPerAge)
+	return Reading{c.time(ts, c.shift), e, FromSenderReport}
+}
+
+// ViewerMap is the wall-clock map of viewers' sender reports for one line.
+type ViewerMap struct {
+	rate  uint64
+	shift time.Duration
+}
+
+// Viewer returns the map to use for reports sent now. It follows the measured
+// clock by at most 5 ms a second, so that players never step.
+func (c *Clock) Viewer(now time.Time) ViewerMap {
+	target := c.shift
+	if !c.reported {
+		target -= c.offset
+	}
+	room := time.Duration(float64(now.Sub(c.slewedAt)) * maxSlew)
+	c.viewer += min(max(target-c.viewer, -room), room)
+	c.slewedAt = now
+	return ViewerMap{c.rate, c.viewer}
+}
+
+// TS returns the canonical timestamp that is captured at the given instant.
+func (m ViewerMap) TS(at time.Time) uint64 { return Ticks(at.Add(-m.shift), m.rate) }
+
+// Capture returns the instant at which a timestamp was captured.
+func (m ViewerMap) Capture(ts uint64) time.Time {
+	return time.Unix(0, Nanos(ts, m.rate)+int64(m.shift)).UTC()
+}
+
+func (c *Clock) lineLag(ts uint64, t time.Time) time.Duration {
+	return time.Duration(t.UnixNano() - Nanos(ts, c.rate))
+}
+
+func (c *Clock) time(ts uint64, shift time.Duration) time.Time {
+	return time.Unix(0, Nanos(ts, c.rate)+int64(shift)).UTC()
+}
