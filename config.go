@@ -1,0 +1,218 @@
+package relay
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config says everything a relay needs to know. Its YAML keys are those of the
+// configuration file; an embedder fills it in directly, starting from
+// [DefaultConfig] and [DefaultStream], because a zero is a value like any other
+// and not "the default".
+//
+// [LoadConfig] reads it from a file and the environment, [Config.Set] changes one
+// key by name, and [Config.Validate] reports everything that is wrong with it.
+type Config struct {
+	HTTP    HTTPConfig              `yaml:"http"`
+	Media   MediaConfig             `yaml:"media"`
+	Admin   AdminConfig             `yaml:"admin"`
+	Auth    AuthConfig              `yaml:"auth"`
+	State   StateConfig             `yaml:"state"`
+	Streams map[string]StreamConfig `yaml:"streams"` // by stream name: [a-z0-9][a-z0-9._-]{0,62}
+
+	// Logger receives the relay's log; nil discards it.
+	Logger *slog.Logger `yaml:"-"`
+	// Registerer receives the relay's metrics; nil means a registry of its own,
+	// which the admin listener serves either way.
+	Registerer prometheus.Registerer `yaml:"-"`
+	// Clock is read in place of time.Now if it is set.
+	Clock func() time.Time `yaml:"-"`
+	// Wrap, if set, is applied once to the viewer-facing handler, so that an
+	// embedder can add routes or middleware of its own.
+	Wrap func(http.Handler) http.Handler `yaml:"-"`
+
+	// origins says where a key's value came from ("relay.yaml:12", "RELAY_HTTP__LISTEN",
+	// "--http"), by key path, for error messages.
+	origins map[string]string
+}
+
+// HTTPConfig is the viewer-facing listener: WHEP, the API, the player page.
+type HTTPConfig struct {
+	// Listen is a TCP address, host:port. An empty host means every interface,
+	// port 0 a free port. Empty means no listener: the embedder serves
+	// Relay.Handler itself. A listener off loopback needs tokens or auth.insecure.
+	Listen string    `yaml:"listen"`
+	TLS    TLSConfig `yaml:"tls"`
+	// Origins are the web origins that may call the API from a browser
+	// ("https://casino.example"), or "*" for any. The relay's own pages always may.
+	Origins []string `yaml:"origins"`
+}
+
+// TLSMode says where the viewer-facing listener's certificate comes from.
+type TLSMode string
+
+// The TLS modes.
+const (
+	TLSOff        TLSMode = ""            // plain HTTP
+	TLSFiles      TLSMode = "files"       // cert_file and key_file, read again when they change
+	TLSSelfSigned TLSMode = "self-signed" // made at start, for development on a local network
+)
+
+// TLSConfig is the encryption of the viewer-facing listener.
+type TLSConfig struct {
+	Mode     TLSMode `yaml:"mode"`
+	CertFile string  `yaml:"cert_file"` // PEM certificate chain, with mode files
+	KeyFile  string  `yaml:"key_file"`  // PEM private key, readable by its owner alone
+}
+
+// MediaConfig is what all streams share on the wire.
+type MediaConfig struct {
+	// UDP is the one UDP address for all viewers' media, host:port; port 0 takes a free port.
+	UDP string `yaml:"udp"`
+	// PublicIPs are offered to viewers in place of the machine's own addresses,
+	// for a relay behind a 1:1 NAT.
+	PublicIPs []netip.Addr `yaml:"public_ips"`
+	// MaxUDPPayload is the largest UDP payload sent to a viewer, in bytes, 600 to
+	// 1452. A marker rides on a packet only where it still fits.
+	MaxUDPPayload int `yaml:"max_udp_payload"`
+	// PlayoutDelay is the delay that viewers are asked to keep between receiving a
+	// frame and showing it.
+	PlayoutDelay PlayoutDelay `yaml:"playout_delay"`
+	// IncludeLoopback offers 127.0.0.1 to viewers too, for viewers on the same machine.
+	IncludeLoopback bool `yaml:"include_loopback"`
+}
+
+// PlayoutDelay is the range of the playout-delay header extension, 0 to 40.95 s
+// in steps of 10 ms. Zero to zero asks for a frame as soon as it is decoded.
+type PlayoutDelay struct {
+	Min time.Duration `yaml:"min"`
+	Max time.Duration `yaml:"max"`
+}
+
+// AdminConfig is the operators' listener: /metrics, /healthz, /readyz, /debug/pprof/.
+type AdminConfig struct {
+	Listen string `yaml:"listen"` // host:port; empty turns it off
+}
+
+// AuthConfig says who may do what.
+type AuthConfig struct {
+	// Insecure allows a listener that is reachable from other machines and asks
+	// nobody for a token. For a trusted network only.
+	Insecure bool          `yaml:"insecure"`
+	Tokens   []TokenConfig `yaml:"tokens"`
+}
+
+// TokenConfig is one bearer token and what it may do.
+type TokenConfig struct {
+	// Name is what the log of a stream says published an event; empty means the
+	// file's name without its extension.
+	Name string `yaml:"name"`
+	// File holds the token, as `relay token create` writes it; it must be
+	// readable by its owner alone.
+	File string `yaml:"file"`
+	// Scopes are what the token may do; see Scopes.
+	Scopes []string `yaml:"scopes"`
+	// Streams are the streams it may do it to, as names or path.Match patterns
+	// ("roulette-*"); empty means all.
+	Streams []string `yaml:"streams"`
+}
+
+// Scopes returns the scopes that a token can have: view (play a stream), mark
+// (publish events), act (take part in windows), publish (send media), read (the
+// API's read calls) and admin.
+func Scopes() []string { return []string{"view", "mark", "act", "publish", "read", "admin"} }
+
+// StateConfig is where the relay remembers each stream's log position.
+type StateConfig struct {
+	// Dir is a directory of the relay's own. Empty keeps everything in memory: a
+	// restart then begins new logs.
+	Dir string `yaml:"dir"`
+}
+
+// StreamConfig is one stream: a table, with its camera and microphone.
+type StreamConfig struct {
+	RTP RTPConfig `yaml:"rtp"`
+	// Hold delays every frame by this much on its way out, for all viewers alike,
+	// so that a slow detector can still mark a frame before anyone sees it. 0 to 2 s.
+	Hold time.Duration `yaml:"hold"`
+	// CaptureOffset is subtracted from the capture time that the encoder states,
+	// because encoders stamp later than the shutter. -2 s to 2 s.
+	CaptureOffset time.Duration `yaml:"capture_offset"`
+	// History is how long a frame that has left can still be marked or resent. 1 to 30 s.
+	History time.Duration `yaml:"history"`
+	// StateLimit is the largest state document, in bytes of JSON, 1 KiB to 1 MiB.
+	StateLimit int `yaml:"state_limit"`
+}
+
+// RTPConfig is how the studio's media reaches the relay: plain RTP over UDP,
+// described either by an SDP file or by Video and Audio.
+type RTPConfig struct {
+	// SDP is a session description as encoders write it (RFC 8866). In a
+	// configuration file, a relative path starts at that file's directory.
+	SDP   string       `yaml:"sdp"`
+	Video *VideoConfig `yaml:"video"`
+	Audio *AudioConfig `yaml:"audio"`
+	// Allow are the networks that may send; empty means any. The first sender is
+	// pinned until it falls silent.
+	Allow []netip.Prefix `yaml:"allow"`
+	// Silence is how long the pinned sender must be silent before another may
+	// take over. 500 ms to 60 s.
+	Silence time.Duration `yaml:"silence"`
+	// Reorder is how long a missing packet is waited for. 0 to 200 ms.
+	Reorder time.Duration `yaml:"reorder"`
+}
+
+// VideoConfig is the camera: track v0.
+type VideoConfig struct {
+	Codec       string `yaml:"codec"`        // h264 or vp8
+	Listen      string `yaml:"listen"`       // UDP address, host:port; port 0 takes a free port
+	PayloadType uint8  `yaml:"payload_type"` // 0 to 127
+	SSRC        uint32 `yaml:"ssrc"`         // the only SSRC accepted; 0 takes the first that comes
+	// Fmtp holds the codec's parameters as in an SDP's a=fmtp line; H.264 parameter
+	// sets that the stream itself does not repeat go here (sprop-parameter-sets).
+	Fmtp string `yaml:"fmtp"`
+}
+
+// AudioConfig is the microphone: track a0.
+type AudioConfig struct {
+	Codec       string `yaml:"codec"`        // opus
+	Listen      string `yaml:"listen"`       // UDP address, host:port; port 0 takes a free port
+	PayloadType uint8  `yaml:"payload_type"` // 0 to 127
+	SSRC        uint32 `yaml:"ssrc"`         // the only SSRC accepted; 0 takes the first that comes
+}
+
+// DefaultConfig returns a configuration with every default and no stream. It is
+// where all defaults are, together with [DefaultStream], [DefaultVideo] and
+// [DefaultAudio].
+func DefaultConfig() Config {
+	return Config{
+		HTTP:    HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
+		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232},
+		Admin:   AdminConfig{Listen: "127.0.0.1:9090"},
+		Streams: map[string]StreamConfig{},
+	}
+}
+
+// DefaultStream returns a stream with every default; its RTP input is still to
+// be described.
+func DefaultStream() StreamConfig {
+	return StreamConfig{
+		RTP:        RTPConfig{Silence: 5 * time.Second, Reorder: 20 * time.Millisecond},
+		History:    10 * time.Second,
+		StateLimit: 64 << 10,
+	}
+}
+
+// DefaultVideo returns the video input's defaults; the codec is still to be named.
+func DefaultVideo() VideoConfig {
+	return VideoConfig{Listen: "127.0.0.1:5004", PayloadType: 96}
+}
+
+// DefaultAudio returns the audio input's defaults.
+func DefaultAudio() AudioConfig {
+	return AudioConfig{Codec: "opus", Listen: "127.0.0.1:5006", PayloadType: 111}
+}
