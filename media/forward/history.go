@@ -9,9 +9,6 @@ type History struct {
 	keep   time.Duration
 	oldest uint64 // smallest slot that may be kept
 	end    uint64 // one past the largest slot
-	gop    uint64 // slot of the newest keyframe's first packet
-	gopOK  bool   // every slot from gop to end is there
-	frame  uint64 // slot of the newest frame's first packet
 }
 
 // NewHistory returns a history of at most limit packets (a power of two) that
@@ -29,9 +26,6 @@ func (h *History) Add(p *Packet) bool {
 	if p.Slot < h.oldest || p.Slot+uint64(len(h.ring)) <= h.end || h.Get(p.Slot) != nil {
 		return false
 	}
-	if p.Slot > h.end {
-		h.gopOK = false // packets are missing
-	}
 	for h.end <= p.Slot {
 		h.end++
 		if h.end > h.oldest+uint64(len(h.ring)) {
@@ -40,12 +34,6 @@ func (h *History) Add(p *Packet) bool {
 	}
 	for h.oldest < p.Slot && h.expired(p.Arrival) {
 		h.drop()
-	}
-	if p.FrameStart {
-		h.frame = p.Slot
-	}
-	if p.Keyframe && (!h.gopOK || h.gop < h.frame) && h.frame >= h.oldest && h.complete(h.frame, p.Slot) {
-		h.gop, h.gopOK = h.frame, true
 	}
 	p.Buffer.Retain(1)
 	h.ring[p.Slot%uint64(len(h.ring))] = *p
@@ -64,12 +52,6 @@ func (h *History) Get(slot uint64) *Packet {
 	return nil
 }
 
-// GOP returns the slots from the newest keyframe's first packet up to end, if
-// none of them is missing: what a joining viewer can decode from.
-func (h *History) GOP() (from, end uint64, ok bool) {
-	return h.gop, h.end, h.gopOK && h.gop >= h.oldest && h.gop < h.end
-}
-
 // End returns one past the newest slot.
 func (h *History) End() uint64 { return h.end }
 
@@ -78,16 +60,6 @@ func (h *History) Clear() {
 	for h.oldest < h.end {
 		h.drop()
 	}
-	h.gopOK = false
-}
-
-func (h *History) complete(from, to uint64) bool {
-	for s := from; s < to; s++ {
-		if h.Get(s) == nil {
-			return false
-		}
-	}
-	return true
 }
 
 func (h *History) expired(now time.Time) bool {

@@ -1,0 +1,358 @@
+package egress
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/framelock/relay/media/forward"
+)
+
+// Limits of a shard's queue and of its viewers' channels.
+const (
+	inboxSize    = 4096
+	shedAbove    = inboxSize / 2 // messages waiting; beyond it packets are dropped
+	channelLow   = 16 << 10      // bytes queued on a channel that still take a snapshot part
+	channelLimit = 512 << 10     // bytes queued on the events channel that end a session
+	fastLimit    = 16 << 10      // bytes queued on the fast channel that skip a copy
+	sendBatch    = 64            // packets handed to a session at once
+	nominalSize  = 1200          // bytes that a retransmission is taken to cost
+)
+
+// Settings of a shard's output.
+type Settings struct {
+	// PlayoutDelay is the value of the playout-delay header extension: 12 bits
+	// minimum, 12 bits maximum, in steps of 10 ms.
+	PlayoutDelay [3]byte
+	Now          func() time.Time
+	Drops        Drops
+}
+
+// Drops counts what is not sent, by reason. Dropped must be safe for use from
+// several goroutines.
+type Drops interface {
+	Dropped(reason string, n int)
+}
+
+// Reasons for drops.
+const (
+	DropShardBehind  = "shard_behind"     // packets: a shard could not keep up
+	DropShardStalled = "shard_stalled"    // whole batches, and then the shard's viewers
+	DropSend         = "send_error"       // packets that the socket refused
+	DropNack         = "nack_over_budget" // packets asked for too often or too many
+	DropFast         = "fast_channel_full"
+)
+
+// Shard is one loop that owns the output state of its viewers.
+type Shard struct {
+	set      Settings
+	inbox    chan message
+	done     chan struct{}
+	overrun  atomic.Bool
+	audience map[int]*audience // by stream
+	out      [sendBatch]Outgoing
+	rtcp     [64]byte
+	timer    *time.Timer
+	reported time.Time
+}
+
+// audience is the viewers of one stream on one shard.
+type audience struct {
+	viewers []*Viewer
+	clocks  [forward.Tracks]ClockMap
+	copies  []scheduled
+}
+
+type kind uint8
+
+const (
+	batchIn kind = iota
+	join
+	tell
+	burst
+	resend
+	leave
+	channelLowered
+	nack
+	report
+)
+
+// message is one thing for a shard to do; kind says which fields are set.
+type message struct {
+	kind    kind
+	shed    bool // of batchIn: drop the packets
+	track   forward.Track
+	batch   *Batch
+	viewer  *Viewer
+	parts   [][]byte
+	packets []forward.Packet
+	numbers []uint16
+	clocks  [forward.Tracks]ClockMap
+	lost    float64
+	rtt     time.Duration
+	reason  string
+}
+
+// NewShard returns a shard; Run makes it work.
+func NewShard(set Settings) *Shard {
+	return &Shard{
+		set: set, inbox: make(chan message, inboxSize), done: make(chan struct{}),
+		audience: map[int]*audience{},
+	}
+}
+
+// Media gives the shard a batch, with a reference. It never blocks. A shard that
+// is far behind drops the packets, and video waits for the next keyframe. One
+// that stands still loses its viewers: they come back with a fresh snapshot.
+func (s *Shard) Media(b *Batch) {
+	shed := len(s.inbox) > shedAbove
+	if shed {
+		s.set.Drops.Dropped(DropShardBehind, len(b.Packets))
+	}
+	select {
+	case s.inbox <- message{kind: batchIn, batch: b, shed: shed}:
+	case <-s.done:
+		b.Release()
+	default:
+		s.set.Drops.Dropped(DropShardStalled, 1)
+		s.overrun.Store(true)
+		b.Release()
+	}
+}
+
+// Join adds a viewer: the snapshot's parts first, then the packets of the burst,
+// then everything that the stream sends from now on. Without packets, video
+// waits for Burst. The shard takes over the references of the packets.
+func (s *Shard) Join(v *Viewer, parts [][]byte, packets []forward.Packet, clocks [forward.Tracks]ClockMap) {
+	s.post(message{kind: join, viewer: v, parts: parts, packets: packets, clocks: clocks})
+}
+
+// Tell sends a viewer that has joined a snapshot, after which events follow.
+func (s *Shard) Tell(v *Viewer, parts [][]byte) {
+	s.post(message{kind: tell, viewer: v, parts: parts})
+}
+
+// Burst starts a viewer's video with packets from a keyframe on; what the stream
+// sends afterwards follows. The shard takes over the references.
+func (s *Shard) Burst(v *Viewer, packets []forward.Packet) {
+	s.post(message{kind: burst, viewer: v, packets: packets})
+}
+
+// Resend sends packets that a viewer missed. The shard takes over the references.
+func (s *Shard) Resend(v *Viewer, packets []forward.Packet) {
+	s.post(message{kind: resend, viewer: v, packets: packets})
+}
+
+// Leave ends a viewer's session and forgets the viewer.
+func (s *Shard) Leave(v *Viewer, reason string) {
+	s.post(message{kind: leave, viewer: v, reason: reason})
+}
+
+func (s *Shard) post(m message) {
+	select {
+	case s.inbox <- m:
+	case <-s.done:
+		releaseAll(m.packets)
+	}
+}
+
+// Run works until ctx ends, then closes every session.
+func (s *Shard) Run(ctx context.Context) {
+	s.timer = time.NewTimer(time.Hour)
+	defer s.timer.Stop()
+	for ctx.Err() == nil {
+		select {
+		case m := <-s.inbox:
+			s.handle(m)
+		case <-s.timer.C:
+		case <-ctx.Done():
+		}
+		if s.overrun.CompareAndSwap(true, false) {
+			s.closeAll("overrun")
+		}
+		s.timer.Reset(s.tick(s.set.Now()))
+	}
+	close(s.done)
+	s.closeAll("shutdown")
+	for {
+		select {
+		case m := <-s.inbox:
+			if m.kind == batchIn {
+				m.batch.Release()
+			} else if m.kind == join {
+				s.end(m.viewer, "shutdown")
+			}
+			releaseAll(m.packets)
+		default:
+			return
+		}
+	}
+}
+
+func (s *Shard) handle(m message) {
+	switch m.kind {
+	case batchIn:
+		s.fanOut(m.batch, m.shed)
+		m.batch.Release()
+		return
+	case join:
+		s.join(m)
+		return
+	}
+	if v := m.viewer; v.joined && !v.closed {
+		switch m.kind {
+		case tell:
+			v.parts = m.parts
+			s.queueParts(v)
+		case burst:
+			if v.blank {
+				break
+			}
+			v.tracks[forward.Video].sequence.Skip()
+			v.live = true
+			s.send(v, m.packets)
+		case resend:
+			s.send(v, m.packets)
+		case channelLowered:
+			s.queueParts(v)
+		case nack:
+			s.nack(v, m.track, m.numbers)
+		case report:
+			v.lossy = m.lost > 0
+			if m.rtt > 0 {
+				v.rtt = m.rtt
+			}
+		case leave:
+			s.end(v, m.reason)
+		}
+	} else if m.kind == leave {
+		s.end(v, m.reason)
+	}
+	releaseAll(m.packets)
+}
+
+func (s *Shard) join(m message) {
+	v := m.viewer
+	if v.closed {
+		releaseAll(m.packets)
+		return
+	}
+	a := s.audience[v.Stream]
+	if a == nil {
+		a = &audience{}
+		s.audience[v.Stream] = a
+	}
+	a.viewers = append(a.viewers, v)
+	a.clocks = m.clocks
+	v.joined = true
+	s.senderReports(v, a, s.set.Now())
+	v.parts = m.parts
+	s.queueParts(v)
+	// Media starts when the whole snapshot is queued.
+	v.blank = len(v.parts) > 0
+	if v.live = len(m.packets) > 0 && !v.blank; v.live {
+		s.send(v, m.packets)
+	}
+	releaseAll(m.packets)
+}
+
+// fanOut sends a batch to every viewer of its stream: messages first, so that an
+// event is on its way before the frame that it refers to.
+func (s *Shard) fanOut(b *Batch, shed bool) {
+	a := s.audience[b.Stream]
+	if a == nil {
+		return
+	}
+	a.clocks = b.Clocks
+	for _, m := range b.Messages {
+		a.tellAll(s, m)
+	}
+	for _, v := range a.viewers {
+		switch {
+		case !shed:
+			s.send(v, b.Packets)
+		case v.live && len(b.Packets) > 0:
+			v.live = false
+			v.Source.WaitKeyframe(v)
+		}
+	}
+}
+
+// send gives a viewer its copies of packets. Video is left out while the viewer
+// waits for a keyframe.
+func (s *Shard) send(v *Viewer, packets []forward.Packet) {
+	n := 0
+	for i := range packets {
+		p := &packets[i]
+		if p.Track == forward.Video && !v.live {
+			continue
+		}
+		if v.outgoing(p, s.set.PlayoutDelay, &s.out[n]) {
+			n++
+		}
+		if n == len(s.out) {
+			s.flush(v, n)
+			n = 0
+		}
+	}
+	if n > 0 {
+		s.flush(v, n)
+	}
+}
+
+func (s *Shard) flush(v *Viewer, n int) {
+	if err := v.session.Send(s.out[:n]); err != nil {
+		s.set.Drops.Dropped(DropSend, n)
+	}
+}
+
+// nack asks the stream for what the viewer may have again. Slots, unlike numbers,
+// name packets in the stream's history.
+func (s *Shard) nack(v *Viewer, t forward.Track, numbers []uint16) {
+	now := s.set.Now()
+	slots := make([]uint64, 0, len(numbers))
+	for _, number := range numbers {
+		slot, ok := v.tracks[t].sequence.Slot(number)
+		if ok && v.resends.Allow(slot, nominalSize, v.rtt, now) {
+			slots = append(slots, slot)
+		}
+	}
+	if refused := len(numbers) - len(slots); refused > 0 {
+		s.set.Drops.Dropped(DropNack, refused)
+	}
+	if len(slots) > 0 {
+		v.Source.Resend(v, t, slots)
+	}
+}
+
+// end closes a session, once, and forgets its viewer.
+func (s *Shard) end(v *Viewer, reason string) {
+	if v.closed {
+		return
+	}
+	v.closed = true
+	if a := s.audience[v.Stream]; a != nil {
+		for i := range a.viewers {
+			if a.viewers[i] == v {
+				a.viewers = append(a.viewers[:i], a.viewers[i+1:]...)
+				break
+			}
+		}
+		if len(a.viewers) == 0 {
+			delete(s.audience, v.Stream)
+		}
+	}
+	// A transport may take its time to say goodbye.
+	go func() {
+		_ = v.session.Close()
+		v.Source.Left(v, reason)
+	}()
+}
+
+func (s *Shard) closeAll(reason string) {
+	for _, a := range s.audience {
+		for _, v := range append([]*Viewer(nil), a.viewers...) {
+			s.end(v, reason)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package egress
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+
+	"github.com/framelock/relay/media/forward"
+)
+
+// Source is the stream that a viewer watches, as its sessions and shards see it.
+// The methods hand the wish to the stream's loop and return.
+type Source interface {
+	// Join asks for the cut at which the viewer begins; the stream answers with
+	// Shard.Join. Without snapshot the cut has no parts.
+	Join(v *Viewer, snapshot bool)
+	// Snapshot asks for a cut of the messages alone, for a viewer whose channel
+	// opened late.
+	Snapshot(v *Viewer)
+	// StartVideo asks for Shard.Burst now, or at the next keyframe.
+	StartVideo(v *Viewer)
+	// WaitKeyframe asks for Shard.Burst at the next keyframe.
+	WaitKeyframe(v *Viewer)
+	// Resend asks for packets again; the stream answers with Shard.Resend.
+	Resend(v *Viewer, t forward.Track, slots []uint64)
+	// RequestKeyframe asks the studio for a keyframe.
+	RequestKeyframe()
+	// Message is a message of the viewer on the actions channel.
+	Message(v *Viewer, b []byte)
+	// Left says that the viewer is gone.
+	Left(v *Viewer, reason string)
+}
+
+// Viewer is one viewer of one stream. The fields up to shard do not change; the
+// rest is owned by the shard's loop.
+type Viewer struct {
+	ID      string
+	Stream  int
+	Source  Source
+	session Session
+	formats *Formats
+	shard   *Shard
+
+	tracks  [forward.Tracks]output
+	parts   [][]byte // of the snapshot, not yet queued
+	joined  bool
+	told    bool // the snapshot is queued: events may follow
+	blank   bool // media waits until the whole snapshot is queued
+	live    bool // video flows; else it waits for a burst
+	lossy   bool // reported loss lately, or has not reported yet
+	rtt     time.Duration
+	closed  bool
+	resends forward.Resends
+}
+
+// output is the state of one track of a viewer.
+type output struct {
+	Format
+	sequence *forward.Sequence
+	rtxNext  uint16
+	packets  uint32
+	octets   uint32
+	newest   uint32 // RTP timestamp last sent
+	anything bool
+}
+
+// Budget of retransmission to one viewer, in bytes per second and at once: a
+// quarter of a 4 Mbit/s stream.
+const (
+	resendRate  = 125_000
+	resendBurst = 64_000
+)
+
+// firstSequence is the exclusive bound of the first sequence number, so that the
+// roll-over counter of SRTP begins at 0 for both ends (RFC 3711, section 3.3.1).
+const firstSequence = 1 << 14
+
+func (v *Viewer) setUp(f *Formats) {
+	v.formats = f
+	v.lossy = true
+	v.resends = forward.Resends{Rate: resendRate, Burst: resendBurst}
+	for t := range v.tracks {
+		v.tracks[t].Format = f.Track[t]
+		v.tracks[t].sequence = forward.NewSequence(uint16(rand.N(firstSequence)))
+		v.tracks[t].rtxNext = uint16(rand.N(firstSequence))
+	}
+}
+
+// outgoing fills o with the viewer's copy of a packet. It returns false if the
+// viewer does not get the packet.
+func (v *Viewer) outgoing(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) bool {
+	out := &v.tracks[p.Track]
+	if out.SSRC == 0 {
+		return false
+	}
+	number, ok := out.sequence.Number(p.Slot)
+	if !ok {
+		return false
+	}
+	o.SSRC, o.PayloadType, o.Sequence = out.SSRC, out.PayloadType, number
+	o.Timestamp, o.Marker, o.Payload = uint32(p.TS), p.Header.Marker, p.Payload()
+	o.RTX = p.Retransmitted && out.RTX()
+	if o.RTX {
+		o.Original = number
+		o.SSRC, o.PayloadType, o.Sequence = out.RTXSSRC, out.RTXPayloadType, out.rtxNext
+		out.rtxNext++
+	} else if !p.Retransmitted {
+		out.packets++
+		out.octets += uint32(len(o.Payload))
+		out.newest, out.anything = o.Timestamp, true
+	}
+	out.extend(p, playoutDelay, o)
+	return true
+}
+
+// extend sets the header extensions: the same for every copy of a packet.
+func (out *output) extend(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) {
+	e := &o.Extensions
+	e[0].ID, e[1].ID, e[2].ID = out.PlayoutDelay, 0, 0
+	e[0].Size = 3
+	copy(e[0].Value[:], playoutDelay[:])
+	if p.Capture != 0 {
+		e[1].ID, e[1].Size = out.CaptureTime, 8
+		binary.BigEndian.PutUint64(e[1].Value[:], p.Capture)
+	}
+	if p.MarkerSize != 0 {
+		e[2].ID, e[2].Size, e[2].Value = out.Marker, p.MarkerSize, p.Marker
+	}
+}

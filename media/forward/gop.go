@@ -1,0 +1,33 @@
+package forward
+
+// GOP follows what has been forwarded of a video track and knows from which slot
+// a joining viewer can decode: the newest keyframe's first packet, as long as
+// nothing after it is missing.
+type GOP struct {
+	frame uint64 // slot of the newest frame's first packet
+	from  uint64
+	next  uint64 // one past the newest slot
+	whole bool   // the newest frame misses nothing so far
+	ok    bool
+}
+
+// Forwarded notes a packet that leaves in order. It reports whether a new GOP
+// begins with the packet's frame.
+func (g *GOP) Forwarded(p *Packet) (begins bool) {
+	if p.Slot != g.next {
+		g.ok, g.whole = false, false
+	}
+	g.next = p.Slot + 1
+	if p.FrameStart {
+		g.frame, g.whole = p.Slot, true
+	}
+	if !p.Keyframe || !g.whole || g.ok && g.from == g.frame {
+		return false
+	}
+	g.from, g.ok = g.frame, true
+	return true
+}
+
+// Slots returns the slots of the GOP so far: from the keyframe's first packet up
+// to, not including, end.
+func (g *GOP) Slots() (from, end uint64, ok bool) { return g.from, g.next, g.ok }
