@@ -1,0 +1,290 @@
+package relay
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// streamName is what a stream's name must look like.
+var streamName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+const streamNameAllowed = `1 to 63 of a-z, 0-9, ".", "_" and "-", beginning with a letter or digit`
+
+// Validate returns everything that is wrong with the configuration, as a
+// [ConfigError], or nil. It looks at the files that the configuration names, but
+// opens no socket.
+func (c *Config) Validate() error {
+	v := validator{origins: c.origins, udp: map[netip.AddrPort]string{}}
+	v.http(c)
+	v.media(&c.Media)
+	v.admin(c)
+	v.auth(&c.Auth)
+	v.state(&c.State)
+	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
+		s := c.Streams[name]
+		v.stream("streams."+name, name, &s)
+	}
+	return v.errs.orNil()
+}
+
+// validator gathers what is wrong.
+type validator struct {
+	origins map[string]string
+	udp     map[netip.AddrPort]string // key of each fixed UDP address
+	errs    ConfigError
+}
+
+// fail reports a key. Where no value was given, its nearest parent's place is named.
+func (v *validator) fail(key string, value any, problem, allowed string) {
+	where := ""
+	for k := key; where == ""; {
+		where = v.origins[k]
+		cut := strings.LastIndexAny(k, ".[")
+		if cut < 0 {
+			break
+		}
+		k = k[:cut]
+	}
+	v.errs = append(v.errs, FieldError{Where: where, Key: key, Value: fmt.Sprint(value), Problem: problem, Allowed: allowed})
+}
+
+func (v *validator) http(c *Config) {
+	h := &c.HTTP
+	if h.Listen != "" && v.listenAddress("http.listen", h.Listen) {
+		if !isLoopback(h.Listen) && !c.Auth.Insecure && len(c.Auth.Tokens) == 0 {
+			v.fail("http.listen", h.Listen, "can be reached from other machines, and nobody would be asked for a token",
+				"a loopback address such as 127.0.0.1:8080, or any address with auth.tokens or auth.insecure: true")
+		}
+	}
+	switch h.TLS.Mode {
+	case TLSOff, TLSSelfSigned:
+		if h.TLS.CertFile != "" {
+			v.fail("http.tls.cert_file", h.TLS.CertFile, `is not read unless http.tls.mode is "files"`, "")
+		}
+		if h.TLS.KeyFile != "" {
+			v.fail("http.tls.key_file", h.TLS.KeyFile, `is not read unless http.tls.mode is "files"`, "")
+		}
+	case TLSFiles:
+		v.file("http.tls.cert_file", h.TLS.CertFile, false)
+		v.file("http.tls.key_file", h.TLS.KeyFile, true)
+	default:
+		v.fail("http.tls.mode", h.TLS.Mode, "is no TLS mode", `"", files, self-signed`)
+	}
+	for i, origin := range h.Origins {
+		u, err := url.Parse(origin)
+		plain := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.Scheme+"://"+u.Host == origin
+		if origin != "*" && !plain {
+			v.fail(fmt.Sprintf("http.origins[%d]", i), origin, "is not a web origin", `"*", or scheme and host as in https://casino.example, with no path`)
+		}
+	}
+}
+
+func (v *validator) media(m *MediaConfig) {
+	v.udpAddress("media.udp", m.UDP)
+	for i, ip := range m.PublicIPs {
+		if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			v.fail(fmt.Sprintf("media.public_ips[%d]", i), ip, "cannot be offered to viewers", "a unicast IP address")
+		}
+	}
+	inRange(v, "media.max_udp_payload", m.MaxUDPPayload, 600, 1452)
+	const step, longest = 10 * time.Millisecond, 40950 * time.Millisecond
+	inRange(v, "media.playout_delay.min", m.PlayoutDelay.Min, 0, longest)
+	inRange(v, "media.playout_delay.max", m.PlayoutDelay.Max, 0, longest)
+	if m.PlayoutDelay.Min%step != 0 {
+		v.fail("media.playout_delay.min", m.PlayoutDelay.Min, "is not a whole number of steps", "steps of 10ms")
+	}
+	if m.PlayoutDelay.Max%step != 0 {
+		v.fail("media.playout_delay.max", m.PlayoutDelay.Max, "is not a whole number of steps", "steps of 10ms")
+	}
+	if m.PlayoutDelay.Min > m.PlayoutDelay.Max {
+		v.fail("media.playout_delay.max", m.PlayoutDelay.Max, "is less than media.playout_delay.min", "at least "+m.PlayoutDelay.Min.String())
+	}
+}
+
+func (v *validator) admin(c *Config) {
+	listen := c.Admin.Listen
+	if listen == "" || !v.listenAddress("admin.listen", listen) {
+		return
+	}
+	admins := slices.ContainsFunc(c.Auth.Tokens, func(t TokenConfig) bool { return slices.Contains(t.Scopes, "admin") })
+	if !isLoopback(listen) && !c.Auth.Insecure && !admins {
+		v.fail("admin.listen", listen, "can be reached from other machines, and nobody would be asked for a token",
+			"a loopback address such as 127.0.0.1:9090, or any address with a token of scope admin or auth.insecure: true")
+	}
+	if _, port, _ := net.SplitHostPort(listen); port != "0" && listen == c.HTTP.Listen {
+		v.fail("admin.listen", listen, "is http.listen too", "an address of its own")
+	}
+}
+
+func (v *validator) auth(a *AuthConfig) {
+	for i, t := range a.Tokens {
+		key := fmt.Sprintf("auth.tokens[%d]", i)
+		v.file(key+".file", t.File, true)
+		if len(t.Name) > 64 {
+			v.fail(key+".name", t.Name, "is too long", "up to 64 bytes")
+		}
+		if len(t.Scopes) == 0 {
+			v.fail(key+".scopes", "", "is missing", strings.Join(Scopes(), ", "))
+		}
+		for j, s := range t.Scopes {
+			if !slices.Contains(Scopes(), s) {
+				v.fail(fmt.Sprintf("%s.scopes[%d]", key, j), s, "is no scope", strings.Join(Scopes(), ", "))
+			}
+		}
+		for j, pattern := range t.Streams {
+			if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+				v.fail(fmt.Sprintf("%s.streams[%d]", key, j), pattern, "is not a pattern", `stream names, or patterns such as "roulette-*"`)
+			}
+		}
+	}
+}
+
+func (v *validator) state(s *StateConfig) {
+	if s.Dir == "" {
+		return
+	}
+	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
+		v.fail("state.dir", s.Dir, "is a file", "a directory, which is made if it is not there")
+	}
+}
+
+func (v *validator) stream(key, name string, s *StreamConfig) {
+	if !streamName.MatchString(name) {
+		v.fail(key, name, "is not a stream's name", streamNameAllowed)
+	}
+	v.rtp(key+".rtp", &s.RTP)
+	inRange(v, key+".hold", s.Hold, 0, 2*time.Second)
+	inRange(v, key+".capture_offset", s.CaptureOffset, -2*time.Second, 2*time.Second)
+	inRange(v, key+".history", s.History, time.Second, 30*time.Second)
+	inRange(v, key+".state_limit", s.StateLimit, 1<<10, 1<<20)
+}
+
+func (v *validator) rtp(key string, r *RTPConfig) {
+	switch {
+	case r.SDP != "" && (r.Video != nil || r.Audio != nil):
+		v.fail(key+".sdp", r.SDP, "describes the media that "+key+".video or .audio describe too", "one of the two")
+	case r.SDP != "":
+		v.file(key+".sdp", r.SDP, false)
+	case r.Video == nil:
+		v.fail(key, "", "has no video", "sdp: FILE, or video: {codec: h264, listen: 127.0.0.1:5004}")
+	}
+	if t := r.Video; t != nil {
+		if t.Codec != "h264" && t.Codec != "vp8" {
+			v.fail(key+".video.codec", t.Codec, "is no video codec that the relay forwards", "h264, vp8")
+		}
+		v.udpAddress(key+".video.listen", t.Listen)
+		inRange(v, key+".video.payload_type", t.PayloadType, 0, 127)
+		if strings.ContainsAny(t.Fmtp, "\r\n") {
+			v.fail(key+".video.fmtp", t.Fmtp, "is more than one line", "name=value;name=value")
+		}
+	}
+	if t := r.Audio; t != nil {
+		if t.Codec != "opus" {
+			v.fail(key+".audio.codec", t.Codec, "is no audio codec that the relay forwards", "opus")
+		}
+		v.udpAddress(key+".audio.listen", t.Listen)
+		inRange(v, key+".audio.payload_type", t.PayloadType, 0, 127)
+	}
+	for i, p := range r.Allow {
+		if !p.IsValid() {
+			v.fail(fmt.Sprintf("%s.allow[%d]", key, i), p, "is not a network", "192.0.2.0/24")
+		}
+	}
+	inRange(v, key+".silence", r.Silence, 500*time.Millisecond, time.Minute)
+	inRange(v, key+".reorder", r.Reorder, 0, 200*time.Millisecond)
+}
+
+// inRange reports a value outside of low to high.
+func inRange[T int | uint8 | time.Duration](v *validator, key string, value, low, high T) {
+	if value < low || value > high {
+		v.fail(key, value, "is out of range", fmt.Sprintf("%v to %v", low, high))
+	}
+}
+
+// listenAddress reports an address that is not host:port.
+func (v *validator) listenAddress(key, address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		v.fail(key, address, "is not an address", "host:port, as in 127.0.0.1:8080 or :8080")
+		return false
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		v.fail(key, address, "has no valid port", "0 to 65535; 0 takes a free port")
+		return false
+	}
+	return true
+}
+
+// udpAddress reports an address that is not IP:port, or that is taken already.
+func (v *validator) udpAddress(key, address string) {
+	if !v.listenAddress(key, address) {
+		return
+	}
+	host, port, _ := net.SplitHostPort(address)
+	ip := netip.IPv4Unspecified()
+	switch host {
+	case "":
+	case "localhost":
+		ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	default:
+		parsed, err := netip.ParseAddr(host)
+		if err != nil {
+			v.fail(key, address, "does not begin with an IP address", "IP:port, as in 127.0.0.1:5004 or :5004")
+			return
+		}
+		ip = parsed.Unmap()
+	}
+	if port == "0" {
+		return
+	}
+	n, _ := strconv.ParseUint(port, 10, 16)
+	for taken, by := range v.udp {
+		overlaps := taken.Addr() == ip || taken.Addr().IsUnspecified() || ip.IsUnspecified()
+		if taken.Port() == uint16(n) && overlaps {
+			v.fail(key, address, "is taken by "+by, "a UDP address of its own")
+			return
+		}
+	}
+	v.udp[netip.AddrPortFrom(ip, uint16(n))] = key
+}
+
+// file reports a file that is missing or, if it holds a secret, can be read by
+// others than its owner.
+func (v *validator) file(key, name string, secret bool) {
+	if name == "" {
+		v.fail(key, "", "is missing", "the name of a file")
+		return
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		v.fail(key, name, "cannot be read: "+reason(err), "the name of a file")
+	case info.IsDir():
+		v.fail(key, name, "is a directory", "the name of a file")
+	case secret && info.Mode().Perm()&0o077 != 0:
+		v.fail(key, name, fmt.Sprintf("can be read by others (mode %04o)", info.Mode().Perm()), "mode 0600: chmod 600 "+name)
+	}
+}
+
+// isLoopback reports whether only this machine can reach the address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
