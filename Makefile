@@ -1,0 +1,49 @@
+# Every target does all its own set-up. `make demo` needs Go; `make test` installs
+# the rest from the distribution (tools/setup-test).
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help build demo test e2e check race fuzz bench web fmt clips soak
+
+# A Node.js that tools/setup-test had to install, if any, comes first.
+export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
+
+ARGS ?= # more arguments for the program that a target runs
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the relay into bin/
+	go build -o bin/relay ./cmd/relay
+
+demo: build ## show the main job: a table, its game server and a browser page; needs only Go
+	@exec bin/relay demo $(ARGS)
+
+test: ## install what the tests need and pass them all, short browser cases included (under 20 minutes)
+	@tools/setup-test
+	@go run ./tools/runtests
+
+e2e: ## the long browser cases: at least 1,000 markers for each codec, joins, stalls, 1080p60
+	@tools/setup-test
+	@go run ./tools/runtests e2e
+
+check: ## gofmt, go vet, staticcheck, house rules
+	@go run ./tools/runtests check
+	go test ./internal/house
+
+race: ## unit tests under the race detector
+	@go run ./tools/runtests race
+
+fuzz: ## every fuzz target for a few seconds
+	@go run ./tools/runtests fuzz
+
+bench: ## benchmarks with allocations
+	go test -run '^$$' -bench . -benchmem $(ARGS) ./...
+
+web: ## build the SDK and the pages into web/dist and test them
+	@tools/setup-test --web
+	cd web && npm run --silent build
+	@go run ./tools/runtests web
+
+fmt: ## format the Go code
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
