@@ -41,11 +41,12 @@ var rooms = []room{
 	{dir: "signaling/auth", built: true},
 	{dir: "signaling/sdp", imports: bytesOf, pure: true, built: true},
 
-	{dir: "internal/stream", imports: join([]string{"media/forward"}, bytesOf, events), built: true},
+	// The stream loop: the one place that joins media and sync.
+	{dir: "internal/stream", imports: []string{"media/", "sync/"}, built: true},
 
 	{dir: "media/egress", imports: join([]string{"media/forward", "media/udp"}, bytesOf), built: true},
 	{dir: "media/ingest", imports: join([]string{"media/forward", "media/udp"}, bytesOf), built: true},
-	{dir: "sync/journal", imports: events},
+	{dir: "sync/journal", imports: events, built: true},
 
 	{dir: "media/udp", imports: bytesOf, built: true},
 	{dir: "media/forward", imports: bytesOf, pure: true, built: true},
