@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/framelock/relay/media/forward"
 )
 
@@ -17,7 +19,8 @@ const (
 // it hears later to the viewer's shard and stream. Its methods are called from
 // the session's goroutines.
 type ear struct {
-	viewer *Viewer
+	viewer   *Viewer
+	messages *rate.Limiter
 
 	mu    sync.Mutex
 	stage stage
@@ -38,8 +41,8 @@ const (
 // Open answers a viewer's offer and sees the viewer in: once connected, it asks
 // the stream for the cut at which the viewer begins. It returns the SDP answer.
 func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard *Shard) (*Viewer, string, error) {
-	v := &Viewer{ID: id, Stream: stream, Source: source, shard: shard}
-	l := &ear{viewer: v}
+	v := &Viewer{ID: id, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard}
+	l := &ear{viewer: v, messages: rate.NewLimiter(messageRate, messageBurst)}
 	// What the session hears before it is known here waits.
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +103,7 @@ func (l *ear) ChannelOpen() {
 		v.Source.Join(v, true)
 	case plain:
 		l.stage = following
-		v.Source.Snapshot(v)
+		v.Source.TellSnapshot(v)
 	}
 }
 
@@ -124,7 +127,7 @@ func (l *ear) Nack(t forward.Track, numbers []uint16) {
 }
 
 // KeyframeWanted implements Feedback.
-func (l *ear) KeyframeWanted() { l.viewer.Source.RequestKeyframe() }
+func (l *ear) KeyframeWanted() { l.viewer.Source.KeyframeWanted() }
 
 // Report implements Feedback.
 func (l *ear) Report(t forward.Track, lost, rtt float64) {
@@ -134,4 +137,17 @@ func (l *ear) Report(t forward.Track, lost, rtt float64) {
 }
 
 // Message implements Feedback.
-func (l *ear) Message(b []byte) { l.viewer.Source.Message(l.viewer, b) }
+func (l *ear) Message(b []byte) {
+	if !l.messages.Allow() {
+		l.Closed("message_rate")
+		return
+	}
+	l.viewer.Source.Message(l.viewer, b)
+}
+
+// What a viewer may send on the actions channel, in messages per second and at
+// once.
+const (
+	messageRate  = 50
+	messageBurst = 100
+)

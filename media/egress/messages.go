@@ -61,7 +61,9 @@ func (s *Shard) queueParts(v *Viewer) {
 	}
 	if v.blank {
 		v.blank = false
-		v.Source.StartVideo(v)
+		if !v.Source.StartVideo(v) {
+			s.overrun.Store(true)
+		}
 	}
 }
 

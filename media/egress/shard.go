@@ -69,6 +69,7 @@ const (
 	batchIn kind = iota
 	join
 	tell
+	reply
 	burst
 	resend
 	leave
@@ -124,28 +125,49 @@ func (s *Shard) Media(b *Batch) {
 // then everything that the stream sends from now on. Without packets, video
 // waits for Burst. The shard takes over the references of the packets.
 func (s *Shard) Join(v *Viewer, parts [][]byte, packets []forward.Packet, clocks [forward.Tracks]ClockMap) {
-	s.post(message{kind: join, viewer: v, parts: parts, packets: packets, clocks: clocks})
+	s.try(message{kind: join, viewer: v, parts: parts, packets: packets, clocks: clocks})
 }
 
 // Tell sends a viewer that has joined a snapshot, after which events follow.
 func (s *Shard) Tell(v *Viewer, parts [][]byte) {
-	s.post(message{kind: tell, viewer: v, parts: parts})
+	s.try(message{kind: tell, viewer: v, parts: parts})
+}
+
+// Reply sends a viewer one message on the actions channel.
+func (s *Shard) Reply(v *Viewer, b []byte) {
+	s.post(message{kind: reply, viewer: v, parts: [][]byte{b}})
 }
 
 // Burst starts a viewer's video with packets from a keyframe on; what the stream
 // sends afterwards follows. The shard takes over the references.
 func (s *Shard) Burst(v *Viewer, packets []forward.Packet) {
-	s.post(message{kind: burst, viewer: v, packets: packets})
+	s.try(message{kind: burst, viewer: v, packets: packets})
 }
 
 // Resend sends packets that a viewer missed. The shard takes over the references.
 func (s *Shard) Resend(v *Viewer, packets []forward.Packet) {
-	s.post(message{kind: resend, viewer: v, packets: packets})
+	s.try(message{kind: resend, viewer: v, packets: packets})
 }
 
 // Leave ends a viewer's session and forgets the viewer.
 func (s *Shard) Leave(v *Viewer, reason string) {
 	s.post(message{kind: leave, viewer: v, reason: reason})
+}
+
+// try is for a stream's loop, which must not wait for a shard. A shard that has
+// no room stands still, and loses its viewers.
+func (s *Shard) try(m message) {
+	select {
+	case s.inbox <- m:
+		return
+	case <-s.done:
+	default:
+		s.overrun.Store(true)
+	}
+	releaseAll(m.packets)
+	if m.kind == join {
+		m.viewer.abandon("overrun")
+	}
 }
 
 func (s *Shard) post(m message) {
@@ -204,6 +226,8 @@ func (s *Shard) handle(m message) {
 		case tell:
 			v.parts = m.parts
 			s.queueParts(v)
+		case reply:
+			s.tell(v, Actions, m.parts[0])
 		case burst:
 			if v.blank {
 				break
@@ -273,7 +297,9 @@ func (s *Shard) fanOut(b *Batch, shed bool) {
 			s.send(v, b.Packets)
 		case v.live && len(b.Packets) > 0:
 			v.live = false
-			v.Source.WaitKeyframe(v)
+			if !v.Source.WaitKeyframe(v) {
+				s.overrun.Store(true)
+			}
 		}
 	}
 }
@@ -320,8 +346,8 @@ func (s *Shard) nack(v *Viewer, t forward.Track, numbers []uint16) {
 	if refused := len(numbers) - len(slots); refused > 0 {
 		s.set.Drops.Dropped(DropNack, refused)
 	}
-	if len(slots) > 0 {
-		v.Source.Resend(v, t, slots)
+	if len(slots) > 0 && !v.Source.Resend(v, t, slots) {
+		s.set.Drops.Dropped(DropNack, len(slots))
 	}
 }
 
@@ -331,6 +357,7 @@ func (s *Shard) end(v *Viewer, reason string) {
 		return
 	}
 	v.closed = true
+	defer v.abandon(reason)
 	if a := s.audience[v.Stream]; a != nil {
 		for i := range a.viewers {
 			if a.viewers[i] == v {
@@ -342,11 +369,6 @@ func (s *Shard) end(v *Viewer, reason string) {
 			delete(s.audience, v.Stream)
 		}
 	}
-	// A transport may take its time to say goodbye.
-	go func() {
-		_ = v.session.Close()
-		v.Source.Left(v, reason)
-	}()
 }
 
 func (s *Shard) closeAll(reason string) {

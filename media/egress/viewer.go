@@ -3,28 +3,29 @@ package egress
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/framelock/relay/media/forward"
 )
 
 // Source is the stream that a viewer watches, as its sessions and shards see it.
-// The methods hand the wish to the stream's loop and return.
+// The methods hand the wish to the stream's loop and return. Those with a result
+// are called by shards, never block, and return false if the loop has no room.
 type Source interface {
 	// Join asks for the cut at which the viewer begins; the stream answers with
 	// Shard.Join. Without snapshot the cut has no parts.
 	Join(v *Viewer, snapshot bool)
-	// Snapshot asks for a cut of the messages alone, for a viewer whose channel
-	// opened late.
-	Snapshot(v *Viewer)
+	// TellSnapshot asks for Shard.Tell, for a viewer whose channel opened late.
+	TellSnapshot(v *Viewer)
 	// StartVideo asks for Shard.Burst now, or at the next keyframe.
-	StartVideo(v *Viewer)
+	StartVideo(v *Viewer) bool
 	// WaitKeyframe asks for Shard.Burst at the next keyframe.
-	WaitKeyframe(v *Viewer)
+	WaitKeyframe(v *Viewer) bool
 	// Resend asks for packets again; the stream answers with Shard.Resend.
-	Resend(v *Viewer, t forward.Track, slots []uint64)
-	// RequestKeyframe asks the studio for a keyframe.
-	RequestKeyframe()
+	Resend(v *Viewer, t forward.Track, slots []uint64) bool
+	// KeyframeWanted asks the studio for a keyframe.
+	KeyframeWanted()
 	// Message is a message of the viewer on the actions channel.
 	Message(v *Viewer, b []byte)
 	// Left says that the viewer is gone.
@@ -37,6 +38,7 @@ type Viewer struct {
 	ID      string
 	Stream  int
 	Source  Source
+	Opened  time.Time // when the offer came
 	session Session
 	formats *Formats
 	shard   *Shard
@@ -50,6 +52,7 @@ type Viewer struct {
 	lossy   bool // reported loss lately, or has not reported yet
 	rtt     time.Duration
 	closed  bool
+	leaving sync.Once
 	resends forward.Resends
 }
 
@@ -126,4 +129,15 @@ func (out *output) extend(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) 
 	if p.MarkerSize != 0 {
 		e[2].ID, e[2].Size, e[2].Value = out.Marker, p.MarkerSize, p.Marker
 	}
+}
+
+// abandon closes the session and tells the stream, once. A transport may take its
+// time to say goodbye.
+func (v *Viewer) abandon(reason string) {
+	v.leaving.Do(func() {
+		go func() {
+			_ = v.session.Close()
+			v.Source.Left(v, reason)
+		}()
+	})
 }

@@ -160,6 +160,14 @@ func (in *Input) Insert() uint64 {
 	return in.last
 }
 
+// Discard takes the packet that Pop returned last out of the count: the next one
+// gets its slot.
+func (in *Input) Discard() {
+	in.before, in.shift = in.offset, in.next
+	in.offset--
+	in.last--
+}
+
 // Deadline returns when Pop will give up waiting for a missing packet.
 func (in *Input) Deadline() (time.Time, bool) {
 	if in.waiting == 0 {

@@ -109,3 +109,12 @@ func (h Header) Extensions(b []byte, yield func(id uint8, value []byte) bool) {
 		}
 	}
 }
+
+// AppendHeader appends a fixed RTP header without marker bit, extension or
+// contributing sources.
+func AppendHeader(b []byte, payloadType uint8, sequence uint16, timestamp, ssrc uint32) []byte {
+	b = append(b, 0x80, payloadType&0x7F)
+	b = binary.BigEndian.AppendUint16(b, sequence)
+	b = binary.BigEndian.AppendUint32(b, timestamp)
+	return binary.BigEndian.AppendUint32(b, ssrc)
+}

@@ -11,9 +11,12 @@ type Frame struct {
 	Epoch    uint32
 	SSRC     uint32 // as the source sent it
 	SourceTS uint32
-	Reading         // when it was captured
+	Reading  // when it was captured
 	Accepted time.Time
 	Sent     time.Time // when its first packet was forwarded; zero while held
+	// First and Last are the numbers that the media plane gave to the frame's first
+	// and last packet; Last is 0 until the frame is complete.
+	First, Last uint64
 }
 
 // Target is a name of a frame: exactly one of its forms is set.

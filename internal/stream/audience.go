@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+)
+
+var _ egress.Source = (*Loop)(nil)
+
+// snapshotPart is the largest message of a snapshot, in bytes.
+const snapshotPart = 8 << 10
+
+// Viewers returns how many viewers the stream has.
+func (l *Loop) Viewers() int { return int(l.viewers.Load()) }
+
+// Join implements egress.Source: snapshot, burst and everything after them are
+// one cut.
+func (l *Loop) Join(v *egress.Viewer, snapshot bool) {
+	l.wish(func() {
+		now := l.sh.Now()
+		l.flush(now) // what is decided already belongs before the cut
+		l.watching[v] = true
+		l.viewers.Add(1)
+		var burst []forward.Packet
+		if l.cfg.JoinBurst {
+			burst = l.core.Burst()
+		}
+		if len(burst) == 0 {
+			l.waiting[v] = true
+			l.RequestKeyframe()
+		}
+		v.Shard().Join(v, l.parts(snapshot, now), burst, l.core.Clocks(now))
+		l.sh.Metrics.Joined(now.Sub(v.Opened), snapshot)
+	})
+}
+
+// TellSnapshot implements egress.Source.
+func (l *Loop) TellSnapshot(v *egress.Viewer) {
+	l.wish(func() {
+		now := l.sh.Now()
+		l.flush(now)
+		v.Shard().Tell(v, l.parts(true, now))
+	})
+}
+
+func (l *Loop) parts(wanted bool, now time.Time) [][]byte {
+	if !wanted {
+		return nil
+	}
+	s, err := l.core.Snapshot(now)
+	if err == nil {
+		var parts [][]byte
+		if parts, err = s.Parts(snapshotPart); err == nil {
+			return parts
+		}
+	}
+	l.sh.Logger.Error("no snapshot could be made", "stream", l.cfg.Name, "error", err)
+	return nil
+}
+
+// StartVideo implements egress.Source.
+func (l *Loop) StartVideo(v *egress.Viewer) bool {
+	return l.try(func() {
+		l.flush(l.sh.Now())
+		if burst := l.core.Burst(); l.cfg.JoinBurst && len(burst) > 0 {
+			delete(l.waiting, v)
+			v.Shard().Burst(v, burst)
+			return
+		}
+		l.waitKeyframe(v)
+	})
+}
+
+// WaitKeyframe implements egress.Source.
+func (l *Loop) WaitKeyframe(v *egress.Viewer) bool {
+	return l.try(func() { l.waitKeyframe(v) })
+}
+
+func (l *Loop) waitKeyframe(v *egress.Viewer) {
+	if l.watching[v] {
+		l.waiting[v] = true
+		l.RequestKeyframe()
+	}
+}
+
+// GOPBegins implements Output: who waits for a keyframe starts here.
+func (l *Loop) GOPBegins() {
+	if len(l.waiting) == 0 {
+		return
+	}
+	l.flush(l.sh.Now())
+	for v := range l.waiting {
+		v.Shard().Burst(v, l.core.Burst())
+	}
+	clear(l.waiting)
+}
+
+// Resend implements egress.Source.
+func (l *Loop) Resend(v *egress.Viewer, t forward.Track, slots []uint64) bool {
+	return l.try(func() {
+		if packets := l.core.Again(t, slots); len(packets) > 0 {
+			v.Shard().Resend(v, packets)
+		}
+	})
+}
+
+// KeyframeWanted implements egress.Source.
+func (l *Loop) KeyframeWanted() { l.wish(l.RequestKeyframe) }
+
+// Left implements egress.Source.
+func (l *Loop) Left(v *egress.Viewer, reason string) {
+	l.sh.Metrics.Left(reason)
+	l.wish(func() {
+		delete(l.waiting, v)
+		if l.watching[v] {
+			delete(l.watching, v)
+			l.viewers.Add(-1)
+		}
+	})
+}
+
+// maxSaneLatency bounds what a viewer's report can do to the metrics.
+const maxSaneLatency = time.Minute
+
+// Message implements egress.Source: what a viewer says on the actions channel.
+func (l *Loop) Message(v *egress.Viewer, b []byte) {
+	var m struct {
+		Type       string  `json:"type"`
+		ID         int64   `json:"id"`
+		FrameError int     `json:"frame_error"`
+		Skipped    int     `json:"skipped"`
+		LatencyMS  float64 `json:"latency_ms"`
+	}
+	if json.Unmarshal(b, &m) != nil {
+		return // a client of a later protocol, or nonsense
+	}
+	switch m.Type {
+	case "ping":
+		pong, err := json.Marshal(struct {
+			Type       string    `json:"type"`
+			ID         int64     `json:"id"`
+			ServerTime time.Time `json:"server_time"`
+		}{"pong", m.ID, l.sh.Now().UTC()})
+		if err == nil {
+			v.Shard().Reply(v, pong)
+		}
+	case "presented":
+		latency := time.Duration(m.LatencyMS * float64(time.Millisecond))
+		if latency >= 0 && latency < maxSaneLatency && m.Skipped >= 0 {
+			l.sh.Metrics.Presented(m.FrameError, m.Skipped, latency)
+		}
+	}
+}

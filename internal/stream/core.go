@@ -1,0 +1,293 @@
+package stream
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/framelock/relay/media/codec"
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/timeline"
+)
+
+// Output is what a Core decides to do. The methods are called in the order in
+// which things are to happen.
+type Output interface {
+	// Forward sends a packet to the viewers. It is valid until Forward returns,
+	// but for its buffer, which may be retained.
+	Forward(p *forward.Packet)
+	// GOPBegins says that with the packet just forwarded a joining viewer can
+	// decode from the newest keyframe on.
+	GOPBegins()
+	// Tell sends a message to the viewers.
+	Tell(m egress.Message)
+	// Answer answers the callers of a Mark. The event, if any, has been told.
+	Answer(tickets []Ticket, a Answer)
+	// RequestKeyframe asks the studio for a keyframe.
+	RequestKeyframe()
+	// Lease asks for a lease to be made durable; Core.Leased says that it is.
+	Lease(l journal.Lease)
+	// Drop counts packets that are not forwarded, by reason.
+	Drop(reason string, n int)
+}
+
+// Reasons for drops at the input.
+const (
+	DropForeign   = "foreign_source"
+	DropType      = "payload_type"
+	DropAddress   = "address_not_allowed"
+	DropDuplicate = "duplicate"
+	DropTooLate   = "too_late"
+	DropMalformed = "malformed_payload"
+	DropNoKey     = "before_keyframe"
+)
+
+// Core is the pure state machine of one stream. Time is an argument, and never
+// goes back. One loop owns it.
+type Core struct {
+	cfg    Config
+	out    Output
+	pool   *packet.Pool
+	tracks [forward.Tracks]*track
+
+	// Naming and events.
+	frames  *timeline.Frames
+	carrier marker.Carrier
+	doc     *state.Document
+	log     marker.LogID
+	seq     uint64 // newest used
+	durable journal.Lease
+	leasing bool
+	resumed bool // an earlier run used this log: say so on the first frame
+	ids     *answers
+	pending []*pending
+	hashes  []hashWanted
+
+	sent     uint64 // canonical timestamp of the newest frame forwarded
+	paused   bool
+	clockAt  time.Time // when the clock was told last, on each channel
+	eventsAt time.Time
+}
+
+// NewCore returns the core of a stream. The lease says what is durable already;
+// resumed, that an earlier run used the same log.
+func NewCore(c Config, lease journal.Lease, first uint64, resumed bool, pool *packet.Pool, out Output) *Core {
+	core := &Core{
+		cfg: c, out: out, pool: pool, log: lease.Log, seq: first, durable: lease, resumed: resumed,
+		frames: timeline.NewFrames(maxFrames, c.Hold+c.History), doc: state.NewDocument(c.StateLimit), ids: newAnswers(),
+		paused: true,
+	}
+	if c.Video != nil {
+		core.tracks[forward.Video] = newTrack(forward.Video, c.Video, &c, lease)
+	}
+	if c.Audio != nil {
+		core.tracks[forward.Audio] = newTrack(forward.Audio, c.Audio, &c, lease)
+	}
+	return core
+}
+
+// maxFrames is how many frames are remembered by name at most: 30 s at 120 fps.
+const maxFrames = 4096
+
+// Media takes one packet from a studio, with the reference on its buffer.
+func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
+	t := c.tracks[id]
+	switch t.lock.Admit(from, a.Header.SSRC, a.Header.PayloadType, a.At) {
+	case forward.Admitted:
+	case forward.Locked:
+		t.input.Restart(func(a forward.Arrival) { a.Buffer.Release() })
+	case forward.WrongType:
+		c.drop(a, DropType)
+		return
+	case forward.Refused:
+		c.drop(a, DropAddress)
+		return
+	default:
+		t.foreign++
+		c.drop(a, DropForeign)
+		return
+	}
+	t.heard = a.At
+	t.packets++
+	switch t.input.Push(a) {
+	case forward.Duplicate:
+		c.drop(a, DropDuplicate)
+	case forward.TooLate:
+		c.drop(a, DropTooLate)
+	}
+	c.drain(t, a.At)
+}
+
+func (c *Core) drop(a forward.Arrival, reason string) {
+	a.Buffer.Release()
+	c.out.Drop(reason, 1)
+}
+
+// drain takes what has come in order, and forwards what is not held.
+func (c *Core) drain(t *track, now time.Time) {
+	for {
+		a, slot, late, ok := t.input.Pop(now)
+		if !ok {
+			break
+		}
+		if t.id == forward.Video {
+			c.acceptVideo(t, a, slot, late, now)
+		} else {
+			c.acceptAudio(t, a, slot, late, now)
+		}
+		a.Buffer.Release() // the history holds its own reference
+	}
+	c.release(t, now)
+}
+
+func (c *Core) acceptAudio(t *track, a forward.Arrival, slot uint64, late bool, now time.Time) {
+	ts, restarted := t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At)
+	if restarted {
+		t.clock.Anchor(ts, a.At)
+	}
+	t.clock.Arrived(ts, a.At)
+	p := forward.Packet{
+		Buffer: a.Buffer, Header: a.Header, Slot: slot, TS: ts, Arrival: a.At, Track: t.id, FrameStart: true,
+	}
+	if slot%audioCaptureEvery == 0 {
+		p.Capture = packet.NTP(t.clock.At(ts, now).Capture)
+	}
+	c.keep(t, &p, late)
+}
+
+// audioCaptureEvery is how many audio packets share one abs-capture-time: those
+// of a second.
+const audioCaptureEvery = 50
+
+func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, now time.Time) {
+	facts, err := codec.Inspect(t.cfg.Codec, a.Header.Payload(a.Buffer.Data))
+	if err != nil {
+		c.out.Drop(DropMalformed, 1)
+		return
+	}
+	ts, restarted := t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At)
+	if restarted {
+		t.clock.Anchor(ts, a.At)
+		t.waitKey, late = true, false
+		if t.cfg.Codec == codec.VP8 {
+			t.vp8.SourceChanged()
+		}
+	}
+	if t.waitKey && !facts.Keyframe && !facts.SPS {
+		t.input.Discard()
+		c.out.Drop(DropNoKey, 1)
+		c.out.RequestKeyframe()
+		return
+	}
+	t.waitKey = false
+	if t.cfg.Codec == codec.VP8 {
+		t.vp8.Rewrite(a.Header.Payload(a.Buffer.Data))
+	}
+	start := ts > t.frame && !late
+	if start {
+		c.beginFrame(t, a, ts, slot, now)
+	}
+	t.parameters = t.parameters || facts.SPS
+	if facts.Keyframe && !t.parameters && len(t.cfg.ParameterSets) > 0 && !late {
+		slot = c.insertParameterSets(t, a, ts, slot, start)
+		start = false
+	}
+	p := forward.Packet{
+		Buffer: a.Buffer, Header: a.Header, Slot: slot, TS: ts, Arrival: a.At, Track: t.id,
+		FrameStart: start, Keyframe: facts.Keyframe,
+	}
+	if start {
+		p.Capture = packet.NTP(t.clock.At(ts, now).Capture)
+	}
+	c.keep(t, &p, late)
+	if a.Header.Marker && ts == t.frame {
+		c.endFrame(t, slot, now)
+	}
+}
+
+// beginFrame names the frame that starts with this packet: what waited for it is
+// bound to it before any of it is forwarded.
+func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, now time.Time) {
+	t.clock.Arrived(ts, a.At)
+	t.frame, t.first, t.parameters = ts, slot, false
+	c.resumeFeed()
+	f := c.frames.Add(timeline.Frame{
+		TS: ts, Epoch: t.line.Epoch(), SSRC: a.Header.SSRC, SourceTS: a.Header.Timestamp,
+		Reading: t.clock.At(ts, now), Accepted: a.At, First: slot,
+	})
+	if c.resumed {
+		c.resumed = false
+		c.recovered(f, now)
+	}
+	c.resolve(f, now)
+}
+
+// insertParameterSets puts the parameter sets that came only in the SDP before a
+// keyframe, as a packet of their own. It returns the slot that the keyframe's
+// packet moves to.
+func (c *Core) insertParameterSets(t *track, a forward.Arrival, ts, slot uint64, start bool) uint64 {
+	b := c.pool.Get()
+	h := a.Header
+	b.Data = packet.AppendHeader(b.Memory()[:0], h.PayloadType, h.Sequence, h.Timestamp, h.SSRC)
+	b.Data = codec.AppendSTAPA(b.Data, t.cfg.ParameterSets)
+	header, err := packet.Parse(b.Data)
+	if err != nil { // cannot be: the header was just written
+		b.Release()
+		return slot
+	}
+	moved := t.input.Insert()
+	p := forward.Packet{
+		Buffer: b, Header: header, Slot: slot, TS: ts, Arrival: a.At, Track: t.id, FrameStart: start,
+	}
+	if start {
+		p.Capture = packet.NTP(t.clock.At(ts, a.At).Capture)
+	}
+	c.keep(t, &p, false)
+	b.Release()
+	t.parameters = true
+	return moved
+}
+
+// keep puts a packet into the history. One that fills a gap in what has left
+// already is forwarded at once.
+func (c *Core) keep(t *track, p *forward.Packet, late bool) {
+	if t.next == 0 {
+		t.next = p.Slot
+	}
+	if !t.history.Add(p) {
+		c.out.Drop(DropTooLate, 1)
+		return
+	}
+	if late && p.Slot < t.next {
+		c.out.Forward(p)
+	}
+}
+
+// SenderReport takes what a studio says of a track's clock.
+func (c *Core) SenderReport(r ingest.SenderReport) {
+	t := c.tracks[r.Track]
+	from, ssrc, ok := t.lock.Holder()
+	if !ok || ssrc != r.SSRC || from.Addr() != r.From.Addr() {
+		return
+	}
+	if r.Bye {
+		t.lock.Goodbye(r.From.Addr(), r.SSRC)
+		return
+	}
+	if t.line.SSRC() != r.SSRC {
+		return
+	}
+	limit := max(t.step(), maxStray)
+	if !t.clock.Report(t.line.Source(r.RTP), r.NTP, r.At, limit) {
+		t.line.Restart()
+	}
+}
+
+// maxStray is how far a sender report may stray from the ones before, if frames
+// are closer than that.
+const maxStray = 40 * time.Millisecond

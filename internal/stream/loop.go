@@ -1,0 +1,275 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/state"
+)
+
+// Sizes of a loop's queues.
+const (
+	mediaQueue   = 64   // batches
+	marksQueue   = 1024 // requests of game servers
+	requestQueue = 4096 // wishes of viewers
+)
+
+// keyframeSpacing is the least time between two keyframe requests to a studio.
+const keyframeSpacing = 500 * time.Millisecond
+
+var errClosed = errors.New("the stream has been shut down; try again when the relay is back")
+
+// Shell is what a loop needs of the world around it.
+type Shell struct {
+	Now     func() time.Time
+	Pool    *packet.Pool
+	Shards  []*egress.Shard
+	Logger  *slog.Logger
+	Metrics Metrics
+	// SendRTCP sends a compound packet to a track's studio.
+	SendRTCP func(t forward.Track, b []byte, to netip.AddrPort) error
+	// StateDir is where the lease is kept; empty keeps nothing.
+	StateDir string
+}
+
+// Metrics is told what viewers see and what is dropped. Its methods are called
+// from several goroutines.
+type Metrics interface {
+	egress.Drops
+	Joined(after time.Duration, snapshot bool)
+	Left(reason string)
+	Presented(frameError, skipped int, latency time.Duration)
+	Marked(late time.Duration)
+}
+
+// Loop is the goroutine that owns a Core. All its methods but Run may be called
+// from anywhere.
+type Loop struct {
+	cfg     Config
+	sh      Shell
+	core    *Core
+	file    *journal.LeaseFile
+	media   chan *ingest.Batch
+	reports chan ingest.SenderReport
+	marks   chan markCall
+	wishes  chan func()
+	leases  chan journal.Lease
+	done    chan struct{}
+	viewers atomic.Int64
+
+	// Owned by Run.
+	batches   *egress.Batches
+	batch     *egress.Batch
+	waiting   map[*egress.Viewer]bool // for a keyframe
+	watching  map[*egress.Viewer]bool
+	gate      forward.Gate
+	tail      *tail
+	studio    [forward.Tracks]studio
+	reportsAt time.Time
+}
+
+type markCall struct {
+	request marker.Request
+	ticket  chan Answer
+}
+
+// New returns the loop of a stream, with its lease taken: no later run uses what
+// this one may use. Run makes it work.
+func New(c Config, sh Shell) (*Loop, error) {
+	file, lease, resumed, err := journal.OpenLease(sh.StateDir, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	first := lease.SeqEnd
+	lease.SeqEnd += journal.SeqBlock
+	if err := file.Write(lease); err != nil {
+		return nil, err
+	}
+	l := &Loop{
+		cfg: c, sh: sh, file: file,
+		media: make(chan *ingest.Batch, mediaQueue), reports: make(chan ingest.SenderReport, mediaQueue),
+		marks: make(chan markCall, marksQueue), wishes: make(chan func(), requestQueue),
+		leases: make(chan journal.Lease, 1), done: make(chan struct{}),
+		batches: egress.NewBatches(c.Number), waiting: map[*egress.Viewer]bool{}, watching: map[*egress.Viewer]bool{},
+		gate: forward.Gate{Interval: keyframeSpacing}, tail: newTail(first),
+	}
+	l.core = NewCore(c, lease, first, resumed, sh.Pool, l)
+	l.batch = l.batches.Get()
+	return l, nil
+}
+
+// Run works until ctx ends. Then the lease is given back, so that seq numbers go
+// on without a hole.
+func (l *Loop) Run(ctx context.Context) error {
+	written := make(chan error, 1)
+	go func() { written <- l.writeLeases() }()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		select {
+		case b := <-l.media:
+			for i := range b.Packets {
+				l.core.Media(b.Track, b.Packets[i].From, b.Packets[i].Arrival)
+			}
+			b.Recycle()
+		case r := <-l.reports:
+			l.heard(r)
+		case m := <-l.marks:
+			l.core.Mark(m.request, m.ticket, l.sh.Now())
+		case wish := <-l.wishes:
+			wish()
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		now := l.sh.Now()
+		l.core.Tick(now)
+		l.report(now)
+		l.flush(now)
+		timer.Reset(l.core.Next(now).Sub(now))
+	}
+	return l.shutDown(written)
+}
+
+// shutDown answers who still waits and gives back what the loop holds.
+func (l *Loop) shutDown(written chan error) error {
+	close(l.done)
+	l.core.Close()
+	for v := range l.watching {
+		v.Leave("shutdown")
+	}
+	for {
+		select {
+		case b := <-l.media:
+			for i := range b.Packets {
+				b.Packets[i].Buffer.Release()
+			}
+			b.Recycle()
+		case m := <-l.marks:
+			m.ticket <- Answer{Err: errClosed}
+		case wish := <-l.wishes:
+			wish()
+		default:
+			l.batch.Release()
+			l.tail.close()
+			close(l.leases)
+			return errors.Join(<-written, l.file.Write(l.core.lease(l.core.seq)))
+		}
+	}
+}
+
+// Media implements ingest.Sink.
+func (l *Loop) Media(b *ingest.Batch) {
+	select {
+	case l.media <- b:
+	case <-l.done:
+		for i := range b.Packets {
+			b.Packets[i].Buffer.Release()
+		}
+		b.Recycle()
+	}
+}
+
+// SenderReport implements ingest.Sink.
+func (l *Loop) SenderReport(r ingest.SenderReport) {
+	select {
+	case l.reports <- r:
+	case <-l.done:
+	}
+}
+
+// Mark binds an event to a frame and waits for the answer. replayed is true if
+// the same request was answered before.
+func (l *Loop) Mark(ctx context.Context, r marker.Request) (_ marker.Resolved, replayed bool, err error) {
+	if err := r.Validate(); err != nil {
+		return marker.Resolved{}, false, err
+	}
+	call := markCall{r, make(chan Answer, 1)}
+	select {
+	case l.marks <- call:
+	case <-l.done:
+		return marker.Resolved{}, false, errClosed
+	default:
+		return marker.Resolved{}, false, marker.ErrInboxFull
+	}
+	select {
+	case a := <-call.ticket:
+		return a.Resolved, a.Replayed, a.Err
+	case <-ctx.Done():
+		return marker.Resolved{}, false, ctx.Err()
+	case <-l.done:
+		return marker.Resolved{}, false, errClosed
+	}
+}
+
+// Snapshot returns the state at the newest frame sent.
+func (l *Loop) Snapshot(ctx context.Context) (s state.Snapshot, err error) {
+	ask := l.ask(ctx, func() { s, err = l.core.Snapshot(l.sh.Now()) })
+	return s, errors.Join(ask, err)
+}
+
+// Info describes the stream as it is now.
+func (l *Loop) Info(ctx context.Context) (i Info, err error) {
+	err = l.ask(ctx, func() { i = l.core.Info(l.sh.Now(), int(l.viewers.Load())) })
+	return i, err
+}
+
+// Subscribe returns the bytes of every event after seq, or of every new one if
+// seq is 0. The channel is closed when ctx ends, when the stream is shut down, and
+// when the reader falls too far behind.
+func (l *Loop) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
+	var events chan []byte
+	var err error
+	if ask := l.ask(ctx, func() { events, err = l.tail.subscribe(after) }); ask != nil || err != nil {
+		return nil, errors.Join(ask, err)
+	}
+	context.AfterFunc(ctx, func() { l.wish(func() { l.tail.unsubscribe(events) }) })
+	return events, nil
+}
+
+// ask runs f on the loop and waits for it.
+func (l *Loop) ask(ctx context.Context, f func()) error {
+	ready := make(chan struct{})
+	select {
+	case l.wishes <- func() { f(); close(ready) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.done:
+		return errClosed
+	}
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.done:
+		return errClosed
+	}
+}
+
+// wish runs f on the loop some time.
+func (l *Loop) wish(f func()) {
+	select {
+	case l.wishes <- f:
+	case <-l.done:
+	}
+}
+
+// try is wish for callers that must not wait.
+func (l *Loop) try(f func()) bool {
+	select {
+	case l.wishes <- f:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,273 @@
+package stream
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/timeline"
+)
+
+// Ticket is a caller that waits for an answer.
+type Ticket chan<- Answer
+
+// Answer is what became of a request. Replayed says that the same request was
+// answered before, with the same result.
+type Answer struct {
+	Resolved marker.Resolved
+	Replayed bool
+	Err      error
+}
+
+// pending is a request whose frame has not come.
+type pending struct {
+	request  marker.Request
+	digest   [32]byte
+	target   timeline.Target
+	deadline time.Time
+	tickets  []Ticket
+}
+
+// maxPending bounds the requests that wait for frames.
+const maxPending = 1024
+
+// errLease is what callers hear while the disk that seq numbers are leased on
+// does not answer.
+var errLease = fmt.Errorf("%w: no seq numbers are free until the lease is on the disk (state.dir)", marker.ErrInboxFull)
+
+// Mark binds an event to the frame that the request names, now or when the frame
+// comes. The request is valid.
+func (c *Core) Mark(r marker.Request, ticket Ticket, now time.Time) {
+	digest := r.Digest()
+	answer := func(a Answer) { c.out.Answer([]Ticket{ticket}, a) }
+	if old, ok := c.ids.get(r.ID); ok {
+		if old.digest != digest {
+			answer(Answer{Err: marker.ErrConflict})
+		} else {
+			answer(Answer{Resolved: old.resolved, Replayed: true})
+		}
+		return
+	}
+	for _, p := range c.pending {
+		if p.request.ID == r.ID {
+			if p.digest != digest {
+				answer(Answer{Err: marker.ErrConflict})
+				return
+			}
+			p.tickets = append(p.tickets, ticket)
+			return
+		}
+	}
+	if r.MaxSize(c.cfg.Name) > marker.MaxEventSize {
+		answer(Answer{Err: marker.ErrTooLarge})
+		return
+	}
+	p := &pending{request: r, digest: digest, target: target(r.At), tickets: []Ticket{ticket}}
+	frame, err := c.find(p.target)
+	switch {
+	case err != nil:
+		answer(Answer{Err: err})
+	case frame != nil:
+		c.bind(p, frame, now)
+	case len(c.pending) >= maxPending:
+		answer(Answer{Err: marker.ErrInboxFull})
+	default:
+		p.deadline = now.Add(timeout(r))
+		c.pending = append(c.pending, p)
+	}
+}
+
+func timeout(r marker.Request) time.Duration {
+	if r.Timeout == 0 {
+		return marker.DefaultTimeout
+	}
+	return r.Timeout
+}
+
+func target(at marker.At) timeline.Target {
+	t := timeline.Target{Next: at.Next, TS: at.TS, CaptureTime: at.CaptureTime}
+	if at.Source != nil {
+		t.SourceTime, t.SSRC, t.SourceTS = true, at.Source.SSRC, at.Source.TS
+	}
+	return t
+}
+
+// find returns the frame that a target names, or nil if it has not come.
+func (c *Core) find(t timeline.Target) (*timeline.Frame, error) {
+	video := c.tracks[forward.Video]
+	if video == nil {
+		return nil, fmt.Errorf("%w: the stream has no video track", marker.ErrUnresolvable)
+	}
+	frame, verdict := c.frames.Find(t, video.step())
+	switch verdict {
+	case timeline.Found:
+		return frame, nil
+	case timeline.Pending:
+		if c.paused {
+			return nil, marker.ErrPaused
+		}
+		return nil, nil
+	case timeline.TooFar:
+		return nil, fmt.Errorf("%w: the frame is more than %v ahead", marker.ErrUnresolvable, timeline.Horizon)
+	case timeline.TooOld:
+		return nil, fmt.Errorf("%w: the frame left more than %v ago", marker.ErrUnresolvable, c.cfg.History)
+	}
+	if c.paused {
+		return nil, marker.ErrPaused
+	}
+	return nil, fmt.Errorf("%w: the studio has sent nothing with this SSRC", marker.ErrUnresolvable)
+}
+
+// resolve binds what waited for a frame to it.
+func (c *Core) resolve(f *timeline.Frame, now time.Time) {
+	step := c.tracks[forward.Video].step()
+	waiting := c.pending[:0]
+	for _, p := range c.pending {
+		if p.target.Matches(f, step) {
+			c.bind(p, f, now)
+		} else {
+			waiting = append(waiting, p)
+		}
+	}
+	clear(c.pending[len(waiting):])
+	c.pending = waiting
+}
+
+// expire answers the requests whose frame did not come in time. Their IDs are
+// free again.
+func (c *Core) expire(now time.Time) {
+	waiting := c.pending[:0]
+	for _, p := range c.pending {
+		if now.Before(p.deadline) {
+			waiting = append(waiting, p)
+		} else {
+			c.out.Answer(p.tickets, Answer{Err: marker.ErrFrameNotSeen})
+		}
+	}
+	clear(c.pending[len(waiting):])
+	c.pending = waiting
+}
+
+// bind makes the event of a request for a frame and answers the callers.
+func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
+	e := marker.Event{
+		Kind: p.request.Kind, ID: p.request.ID, By: p.request.By,
+		Data: p.request.Data, Patch: p.request.Patch, Window: p.request.Window,
+	}
+	if e.Kind == 0 {
+		e.Kind = marker.Marker
+	}
+	if err := c.publish(&e, f, now); err != nil {
+		c.out.Answer(p.tickets, Answer{Err: err})
+		return
+	}
+	r := marker.Resolved{
+		ID: e.ID, Seq: e.Seq, Epoch: e.Epoch, TS: e.TS, Frame: e.Frame, CaptureTime: e.CaptureTime,
+		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: f.Source,
+	}
+	c.ids.put(e.ID, answered{p.digest, r})
+	c.out.Answer(p.tickets, Answer{Resolved: r})
+	c.hashFrame(&e, f, now)
+}
+
+// publish gives an event its place in the log and on a frame, builds its bytes,
+// once, and tells every viewer.
+func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error {
+	if c.seq >= c.durable.SeqEnd {
+		return errLease
+	}
+	e.Version, e.Type, e.Log, e.Stream, e.Track = marker.Version, "event", c.log, c.cfg.Name, forward.Video.String()
+	e.Epoch, e.Seq, e.TS, e.Frame = f.Epoch, c.seq+1, f.TS, f.Number
+	e.CaptureTime, e.ErrorMS = f.Capture, milliseconds(f.Error)
+	if !f.Sent.IsZero() {
+		e.LateMS = milliseconds(now.Sub(f.Sent))
+	}
+	b, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	if err := c.doc.Apply(state.Entry{Seq: e.Seq, TS: e.TS, Kind: e.Kind, Patch: e.Patch, Bytes: b}); err != nil {
+		return err
+	}
+	c.seq++
+	c.carrier.Add(e.Carried(b))
+	c.out.Tell(egress.Message{Bytes: b, Channel: egress.Events, Repeat: true})
+	if c.durable.SeqEnd-c.seq < journal.SeqBlock/2 && !c.leasing {
+		c.leasing = true
+		c.out.Lease(c.lease(c.seq + journal.SeqBlock))
+	}
+	return nil
+}
+
+// Leased says that a lease is durable, or that it could not be made so.
+func (c *Core) Leased(l journal.Lease, err error) {
+	c.leasing = false
+	if err == nil && l.SeqEnd >= c.durable.SeqEnd {
+		c.durable = l
+	}
+}
+
+// lease returns what is to be claimed now.
+func (c *Core) lease(end uint64) journal.Lease {
+	l := journal.Lease{Log: c.log, SeqEnd: end}
+	for _, t := range c.tracks {
+		if t == nil {
+			continue
+		}
+		l.AheadBy = max(l.AheadBy, t.line.Ahead(t.heard))
+		if t.id == forward.Video {
+			l.Epoch = t.line.Epoch()
+		}
+	}
+	return l
+}
+
+// leaseStale reports whether the durable lease no longer tells where the timeline
+// is.
+func (c *Core) leaseStale() bool {
+	l := c.lease(c.durable.SeqEnd)
+	return l.Epoch != c.durable.Epoch || (l.AheadBy-c.durable.AheadBy).Abs() > leaseDrift
+}
+
+// leaseDrift is how far the timeline may drift against the wall clock before the
+// lease is written again.
+const leaseDrift = 2 * time.Millisecond
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Microseconds()) / 1000
+}
+
+// answers remembers the newest requests that were answered, by ID.
+type answers struct {
+	byID map[string]answered
+	ring []string
+	next int
+}
+
+type answered struct {
+	digest   [32]byte
+	resolved marker.Resolved
+}
+
+// rememberedIDs is how many requests can be repeated.
+const rememberedIDs = 1 << 14
+
+func newAnswers() *answers {
+	return &answers{byID: map[string]answered{}, ring: make([]string, rememberedIDs)}
+}
+
+func (a *answers) get(id string) (answered, bool) {
+	v, ok := a.byID[id]
+	return v, ok
+}
+
+func (a *answers) put(id string, v answered) {
+	delete(a.byID, a.ring[a.next])
+	a.ring[a.next] = id
+	a.next = (a.next + 1) % len(a.ring)
+	a.byID[id] = v
+}

@@ -1,0 +1,164 @@
+package stream
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pion/rtcp"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/sync/journal"
+)
+
+var _ Output = (*Loop)(nil)
+
+// Forward implements Output.
+func (l *Loop) Forward(p *forward.Packet) {
+	if len(l.watching) > 0 {
+		l.batch.Add(p)
+	}
+}
+
+// Tell implements Output.
+func (l *Loop) Tell(m egress.Message) {
+	if m.Repeat {
+		l.tail.add(l.core.seq, m.Bytes)
+	}
+	if len(l.watching) > 0 {
+		l.batch.Messages = append(l.batch.Messages, m)
+	}
+}
+
+// flush hands what was decided to every shard. It does not wait for them.
+func (l *Loop) flush(now time.Time) {
+	if l.batch.Empty() {
+		return
+	}
+	l.batch.Clocks = l.core.Clocks(now)
+	for _, s := range l.sh.Shards {
+		l.batch.Retain()
+		s.Media(l.batch)
+	}
+	l.batch.Release()
+	l.batch = l.batches.Get()
+}
+
+// Answer implements Output.
+func (l *Loop) Answer(tickets []Ticket, a Answer) {
+	if a.Err == nil && !a.Replayed {
+		l.sh.Metrics.Marked(time.Duration(a.Resolved.LateMS * float64(time.Millisecond)))
+	}
+	for _, t := range tickets {
+		t <- a // has room for its one answer
+	}
+}
+
+// Drop implements Output.
+func (l *Loop) Drop(reason string, n int) { l.sh.Metrics.Dropped(reason, n) }
+
+// Lease implements Output. One write is under way at a time.
+func (l *Loop) Lease(lease journal.Lease) {
+	select {
+	case l.leases <- lease:
+	default: // the next one asks for more
+		l.core.leasing = false
+	}
+}
+
+// writeLeases makes leases durable beside the loop, which must not wait for the
+// disk.
+func (l *Loop) writeLeases() error {
+	for lease := range l.leases {
+		err := l.file.Write(lease)
+		if err != nil {
+			l.sh.Logger.Error("lease not written", "stream", l.cfg.Name, "error", err)
+		}
+		l.wish(func() { l.core.Leased(lease, err) })
+	}
+	return nil
+}
+
+// studio is what receiver reports to a track's studio are made of.
+type studio struct {
+	rtcp     netip.AddrPort // zero if the studio has sent no RTCP
+	middle   uint32         // of the last sender report's NTP time
+	at       time.Time      // when it came
+	packets  uint64         // at the last report
+	expected uint64
+}
+
+func (l *Loop) heard(r ingest.SenderReport) {
+	if !r.Bye {
+		s := &l.studio[r.Track]
+		s.rtcp, s.middle, s.at = r.From, uint32(packet.NTP(r.NTP)>>16), r.At
+	}
+	l.core.SenderReport(r)
+}
+
+// reportSpacing is the time between two receiver reports to a studio.
+const reportSpacing = time.Second
+
+// report sends receiver reports to the studios that have shown an RTCP path, and
+// keeps the lease true.
+func (l *Loop) report(now time.Time) {
+	if now.Sub(l.reportsAt) < reportSpacing {
+		return
+	}
+	l.reportsAt = now
+	for id := range l.studio {
+		if s, t := &l.studio[id], l.core.tracks[id]; t != nil && s.rtcp.IsValid() {
+			l.sendRTCP(t, &rtcp.ReceiverReport{SSRC: receiverSSRC, Reports: []rtcp.ReceptionReport{s.reception(t, now)}})
+		}
+	}
+	if l.file != nil && !l.core.leasing && l.core.leaseStale() {
+		l.core.leasing = true
+		l.Lease(l.core.lease(l.core.durable.SeqEnd))
+	}
+}
+
+// receiverSSRC is the relay's own SSRC towards studios.
+const receiverSSRC = 1
+
+// reception fills a report block (RFC 3550, section 6.4.1).
+func (s *studio) reception(t *track, now time.Time) rtcp.ReceptionReport {
+	stats := t.input.Stats()
+	expected := stats.Packets + stats.Lost
+	lost, span := float64(0), expected-s.expected
+	if got := stats.Packets - s.packets; span > got && span > 0 {
+		lost = float64(span-got) / float64(span)
+	}
+	s.packets, s.expected = stats.Packets, expected
+	return rtcp.ReceptionReport{
+		SSRC: t.line.SSRC(), FractionLost: uint8(lost * 255), TotalLost: uint32(stats.Lost) & 0xFFFFFF,
+		LastSequenceNumber: t.input.Newest(), LastSenderReport: s.middle,
+		Delay: uint32(now.Sub(s.at).Seconds() * 65536),
+	}
+}
+
+// RequestKeyframe implements Output.
+func (l *Loop) RequestKeyframe() {
+	t, s := l.core.tracks[forward.Video], &l.studio[forward.Video]
+	if t == nil || !s.rtcp.IsValid() || !l.gate.Open(l.sh.Now()) {
+		return
+	}
+	l.sendRTCP(t, &rtcp.PictureLossIndication{SenderSSRC: receiverSSRC, MediaSSRC: t.line.SSRC()})
+}
+
+// sendRTCP sends a packet in a compound that begins with a report, as RFC 3550,
+// section 6.1, wants it.
+func (l *Loop) sendRTCP(t *track, p rtcp.Packet) {
+	compound := []rtcp.Packet{p}
+	if _, ok := p.(*rtcp.ReceiverReport); !ok {
+		compound = []rtcp.Packet{&rtcp.ReceiverReport{SSRC: receiverSSRC}, p}
+	}
+	b, err := rtcp.Marshal(compound)
+	if err == nil {
+		err = l.sh.SendRTCP(t.id, b, l.studio[t.id].rtcp)
+	}
+	if err != nil {
+		l.sh.Logger.Debug("RTCP not sent", "stream", l.cfg.Name, "track", t.id.String(), "error", err)
+	}
+}
