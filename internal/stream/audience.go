@@ -113,6 +113,7 @@ func (l *Loop) KeyframeWanted() { l.wish(l.RequestKeyframe) }
 // Left implements egress.Source.
 func (l *Loop) Left(v *egress.Viewer, reason string) {
 	l.sh.Metrics.Left(reason)
+	l.sh.Left(v.ID)
 	l.wish(func() {
 		delete(l.waiting, v)
 		if l.watching[v] {

@@ -175,7 +175,7 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 		t.clock.Anchor(ts, a.At)
 		t.waitKey, late = true, false
 		if t.cfg.Codec == codec.VP8 {
-			t.vp8.SourceChanged()
+			t.vp8.Reset()
 		}
 	}
 	if t.waitKey && !facts.Keyframe && !facts.SPS {
@@ -185,8 +185,9 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 		return
 	}
 	t.waitKey = false
-	if t.cfg.Codec == codec.VP8 {
-		t.vp8.Rewrite(a.Header.Payload(a.Buffer.Data))
+	if t.cfg.Codec == codec.VP8 && t.vp8.Rewrite(a.Header.Payload(a.Buffer.Data)) != nil {
+		c.out.Drop(DropMalformed, 1)
+		return
 	}
 	start := ts > t.frame && !late
 	if start {

@@ -38,6 +38,8 @@ type Shell struct {
 	Metrics Metrics
 	// SendRTCP sends a compound packet to a track's studio.
 	SendRTCP func(t forward.Track, b []byte, to netip.AddrPort) error
+	// Left is called when a viewer's session has ended.
+	Left func(id string)
 	// StateDir is where the lease is kept; empty keeps nothing.
 	StateDir string
 }

@@ -152,6 +152,11 @@ func (s *Shard) Resend(v *Viewer, packets []forward.Packet) {
 // Leave ends a viewer's session and forgets the viewer.
 func (s *Shard) Leave(v *Viewer, reason string) {
 	s.post(message{kind: leave, viewer: v, reason: reason})
+	select {
+	case <-s.done: // the message may have come too late to be read
+		v.abandon(reason)
+	default:
+	}
 }
 
 // try is for a stream's loop, which must not wait for a shard. A shard that has
@@ -199,9 +204,10 @@ func (s *Shard) Run(ctx context.Context) {
 	for {
 		select {
 		case m := <-s.inbox:
-			if m.kind == batchIn {
+			switch m.kind {
+			case batchIn:
 				m.batch.Release()
-			} else if m.kind == join {
+			case join, leave:
 				s.end(m.viewer, "shutdown")
 			}
 			releaseAll(m.packets)
