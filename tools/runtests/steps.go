@@ -145,8 +145,9 @@ func goTest(ctx context.Context, t *tally, out io.Writer, prefix string, env []s
 }
 
 // packages lists the module's packages without those that are steps of their own.
+// One that does not build is listed too, so that the others run beside its failure.
 func packages(ctx context.Context) ([]string, error) {
-	list, err := command(ctx, "go", "list", "./...").Output()
+	list, err := command(ctx, "go", "list", "-e", "./...").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
