@@ -1,0 +1,137 @@
+/**
+ * The demo page: one player that draws outcomes on their own frames, beside the
+ * same pictures with an overlay that goes by arrival. Both are judged by the
+ * frame number in the pixels they drew on.
+ *
+ * Query: `stream`, `token`; for tests `collect=1` (log every frame) and `stall=N`
+ * (block the main thread for N ms before each draw). Tests read
+ * `window.framelockDemo` (record.ts).
+ */
+import "../src/element.js";
+import type { Drawn } from "../src/shell/compositor.js";
+import type { Framelock } from "../src/shell/framelock.js";
+import type { StatusChange } from "../src/shell/player.js";
+import { BarReader } from "./barcode.js";
+import { demoInfo, showControls } from "./controls.js";
+import { outcomeOf } from "./outcome.js";
+import { ExactOverlay, NaiveOverlay, voided, type NaiveDrawing } from "./overlays.js";
+import { addProof, byId, say, showState, showTallies, voidProof, write } from "./page.js";
+import { drawnRecord, keep, namedFrame, newRecord } from "./record.js";
+import { judge, Tally } from "./verdict.js";
+
+const query = new URLSearchParams(location.search);
+const collect = query.get("collect") === "1";
+const stallMs = Number(query.get("stall") ?? 0);
+
+const element = byId<HTMLElement>("player") as HTMLElementTagNameMap["framelock-player"];
+const framelock: Framelock = element.player.framelock;
+const reader = new BarReader();
+const exact = new Tally();
+const naive = new Tally();
+const record = newRecord(element);
+window.framelockDemo = record;
+
+const overlay = new ExactOverlay();
+const naiveOverlay = new NaiveOverlay(byId<HTMLCanvasElement>("naive"), reader, drawnNaively);
+let naiveDistance: number | undefined;
+
+// Before the player's own frame callback, so that a stall comes before its draw.
+if (collect || stallMs > 0) watchCallbacks();
+
+element.overlay = overlay.paint;
+element.addEventListener("framelock-drawn", (e) => drawn(e.detail));
+element.addEventListener("framelock-status", (e) => showStatus(e.detail));
+framelock.events.on("frame", (frame) => naiveOverlay.frame(frame));
+framelock.events.on("received", ({ event }) => naiveOverlay.message(event));
+framelock.events.on("event", (firing) => {
+  if (firing.hidden) keep(record.drawn, drawnRecord(firing, undefined, undefined, null));
+});
+framelock.events.on("state", ({ state, ts }) => {
+  keep(record.states, { state, ts, at: performance.now() });
+  showState(state);
+});
+framelock.events.on("latency", (latency) => {
+  keep(record.latencies, latency);
+  write("latency", `${latency.ms.toFixed(0)} ms`);
+});
+framelock.events.on("notice", ({ code, text }) => {
+  keep(record.notices, { code, text, at: performance.now() });
+  say(text || code, code === "insecure_context");
+});
+framelock.events.on("alarm", (alarm) => {
+  keep(record.alarms, alarm);
+  say(`Alarm: ${alarm.code}`, true);
+});
+framelock.events.on("route", showRoute);
+
+showRoute();
+showState(undefined);
+showTallies(exact, naive, naiveDistance);
+void start();
+
+async function start(): Promise<void> {
+  const info = await demoInfo();
+  if (info) showControls(() => element.player.reconnect("dropped by the viewer"));
+  const stream = query.get("stream") ?? info?.stream ?? "wheel";
+  write("stream", stream);
+  element.token = query.get("token") ?? "";
+  element.src = `whep/${encodeURIComponent(stream)}`;
+}
+
+/** Picture and overlay are on the canvas: read the number in the pixels, and judge. */
+function drawn({ frame, canvas }: Drawn): void {
+  const bar = collect || frame.fired.length > 0 ? reader.read(canvas) : undefined;
+  if (collect && !frame.again) {
+    keep(record.frames, {
+      rtp: frame.rtp ?? null, ts: frame.ts ?? null, bar: bar ?? null, overlay: frame.overlay, at: performance.now(),
+    });
+  }
+  for (const firing of frame.fired) {
+    const named = namedFrame(firing.event.data);
+    const verdict = named === undefined ? null : judge(bar, named, firing);
+    keep(record.drawn, drawnRecord(firing, frame.rtp, bar, verdict));
+    if (verdict) exact.add(verdict, (bar ?? 0) - (named ?? 0));
+    const outcome = outcomeOf(firing.event);
+    if (outcome && verdict) addProof(outcome, canvas, bar, verdict);
+    const taken = firing.event.kind === "void" ? voided(firing.event) : undefined;
+    if (taken) voidProof(taken);
+  }
+  if (frame.fired.length > 0) showTallies(exact, naive, naiveDistance);
+}
+
+function drawnNaively({ event, frame, bar }: NaiveDrawing): void {
+  keep(record.naive, { seq: event.seq, frame, bar: bar ?? null, at: performance.now() });
+  if (bar === undefined) return;
+  naiveDistance = bar - frame;
+  naive.add(naiveDistance === 0 ? "exact" : "wrong", naiveDistance);
+  showTallies(exact, naive, naiveDistance);
+}
+
+function showStatus({ status, reason }: StatusChange): void {
+  keep(record.statuses, { status, reason, at: performance.now() });
+  write("status", status);
+  byId("status").dataset.status = status;
+  if (status === "failed") say(reason, true);
+  if (status === "live") say("");
+}
+
+function showRoute(): void {
+  const { route } = framelock;
+  write("route", route === "exact" ? "exact frames" : "approximate frames");
+  byId("route").dataset.route = route;
+}
+
+/** Logs the video's frame callbacks beside the player, and holds the main thread up if asked to. */
+function watchCallbacks(): void {
+  const { video } = element;
+  if (typeof video.requestVideoFrameCallback !== "function") return;
+  const called = (now: number, meta: VideoFrameCallbackMetadata): void => {
+    video.requestVideoFrameCallback(called);
+    if (collect) {
+      keep(record.callbacks, { rtp: meta.rtpTimestamp ?? null, presented_frames: meta.presentedFrames, at: now });
+    }
+    const until = performance.now() + stallMs;
+    while (performance.now() < until); // the stall is the point
+  };
+  video.requestVideoFrameCallback(called);
+}

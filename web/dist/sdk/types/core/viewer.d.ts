@@ -1,0 +1,116 @@
+import { Display, type Firing } from "./display.js";
+import type { Json } from "./json.js";
+import { RelayClock } from "./relayclock.js";
+import { type ChannelName, type FramelockEvent, type PresentedReport, type Snapshot } from "./wire.js";
+/** Something that must not happen: an integrator shows it, a regulator asks about it. */
+export type Alarm = {
+    code: "equivocation";
+    seq: number;
+    first: string;
+    second: string;
+} | {
+    code: "gap";
+    from: number;
+    to: number;
+} | {
+    code: "foreign";
+    log: string;
+    seq: number;
+} | {
+    code: "unsupported";
+    kind: string;
+    seq: number;
+} | {
+    code: "malformed";
+    reason: string;
+};
+/** What the viewer core wants to be done or told, in this order. */
+export type Output = {
+    type: "snapshot";
+    snapshot: Snapshot;
+} | {
+    type: "received";
+    event: FramelockEvent;
+    channel: ChannelName;
+} | {
+    type: "fire";
+    firing: Firing;
+} | {
+    type: "state";
+    state: Json;
+    ts: number;
+} | {
+    type: "notice";
+    code: string;
+    text: string;
+} | {
+    type: "alarm";
+    alarm: Alarm;
+} | {
+    type: "void";
+    from: number;
+    to: number;
+} | {
+    type: "clock";
+}
+/** The log can no longer be followed: only a fresh snapshot helps. */
+ | {
+    type: "resync";
+    reason: string;
+};
+/** What to do with a frame, and what follows from it. */
+export interface FrameResult {
+    /** Canonical timestamp; undefined while the relay has named none to extend from. */
+    ts: number | undefined;
+    /** False: it is not newer than the one on screen, do not draw it. */
+    fresh: boolean;
+    /** Whether anything may be painted over it. */
+    overlay: boolean;
+    /** Frames left out before it. */
+    skipped: number;
+    outputs: Output[];
+}
+/**
+ * The whole viewer without a browser: messages and frames in, outputs back. Time
+ * is an argument (local milliseconds, monotonic); one owner calls everything.
+ */
+export declare class ViewerCore {
+    readonly clock: RelayClock;
+    readonly display: Display;
+    private readonly log;
+    private readonly parts;
+    private fold;
+    private current;
+    private currentTs;
+    private early;
+    private lag;
+    private report;
+    private skipped;
+    /** The state at the frame on screen, undefined until a frame at or after the first snapshot. */
+    get state(): Json | undefined;
+    /** The name of the log, undefined before the first snapshot. */
+    get logName(): string | undefined;
+    /** A new session begins: no overlay, no event until its snapshot. What is on screen stays. */
+    begin(): void;
+    /** Takes a data-channel message. A malformed one is an alarm, never an exception. */
+    receive(text: string, channel: ChannelName, now: number): Output[];
+    /** Takes a frame as it is presented, by the RTP timestamp that names it on the wire. */
+    present(rtp: number, now: number): FrameResult;
+    /** Takes a frame whose timestamp the browser does not tell: the clock's estimate stands in. */
+    presentByClock(now: number): FrameResult;
+    private presentTs;
+    /** The page presents nothing: state and sound go on by the clock. */
+    advance(now: number): Output[];
+    /** The timestamp that should be on screen now by the clock, for pages that present nothing or cannot tell. */
+    estimate(now: number): number | undefined;
+    /** What this viewer saw since the last call, undefined if no event fired. To be sent at most once a second. */
+    takeReport(): PresentedReport | undefined;
+    private take;
+    private takePart;
+    /** A frame that was presented before the relay named a timestamp gets its name now. */
+    private catchUp;
+    private results;
+    private fired;
+    private showState;
+    private measureLag;
+}

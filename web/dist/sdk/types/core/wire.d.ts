@@ -1,0 +1,138 @@
+import { type Json } from "./json.js";
+/** The version of the protocol that this client speaks. */
+export declare const PROTOCOL = 1;
+/** The pre-negotiated data channels (protocol, section 4). */
+export declare const CHANNELS: {
+    readonly events: {
+        readonly id: 0;
+        readonly label: "framelock.events.1";
+        readonly ordered: true;
+    };
+    readonly actions: {
+        readonly id: 2;
+        readonly label: "framelock.actions.1";
+        readonly ordered: true;
+    };
+    readonly fast: {
+        readonly id: 4;
+        readonly label: "framelock.fast.1";
+        readonly ordered: false;
+        readonly maxRetransmits: 0;
+    };
+};
+/** Which channel a message came on. */
+export type ChannelName = keyof typeof CHANNELS;
+/** The kinds of event that protocol 1 knows. */
+export declare const KINDS: Set<string>;
+/** Kinds that are about the log itself and never fire on a screen. */
+export declare const SILENT_KINDS: Set<string>;
+/** One entry of a stream's log, bound to the video frame that shows it. */
+export interface FramelockEvent {
+    v: number;
+    type: "event";
+    log: string;
+    stream: string;
+    track: string;
+    epoch: number;
+    /** Position in the log; the order in which patches apply. */
+    seq: number;
+    kind: string;
+    /** The publisher's own name for it. */
+    id: string;
+    /** Canonical timestamp (90 kHz) of the frame. */
+    ts: number;
+    /** Count of frames on the track; informational. */
+    frame?: number;
+    /** RFC 3339, UTC. */
+    capture_time: string;
+    error_ms: number;
+    late_ms: number;
+    by: string;
+    data?: Json;
+    window?: string;
+    /** RFC 7396 merge patch of the stream's state. */
+    patch?: Json;
+    /** A client that does not know the kind must say so instead of guessing. */
+    required?: boolean;
+}
+/** Where the canonical line stands: the instant `ts` was captured, and when the relay said so. */
+export interface ClockMessage {
+    ts: number;
+    /** Milliseconds since the Unix epoch, on the studio's clock. */
+    captureMs: number;
+    /** Milliseconds since the Unix epoch, on the relay's clock. */
+    serverMs: number;
+    /** The delay line's length; part of every latency. */
+    holdMs: number;
+    /** Bound on captureMs. */
+    errorMs: number;
+}
+/** One media track of the stream. */
+export interface TrackInfo {
+    track: string;
+    kind: string;
+    codec: string;
+    mid: string;
+    rate: number;
+}
+/** What a joining viewer starts from. */
+export interface Snapshot {
+    stream: string;
+    log: string;
+    seq: number;
+    epoch: number;
+    /** Canonical timestamp of the newest frame sent at the cut; 0 if none yet. */
+    stateAt: number;
+    /** The fold of all events with ts <= stateAt. */
+    state: Json;
+    /** Events with ts > stateAt, in seq order. */
+    pending: FramelockEvent[];
+    /** The newest outcomes with ts <= stateAt, oldest first, for display only. */
+    recent: FramelockEvent[];
+    paused: boolean;
+    clock: ClockMessage | undefined;
+    tracks: TrackInfo[];
+}
+/** A message from the relay, decoded. */
+export type Message = {
+    type: "part";
+    part: number;
+    parts: number;
+    body: string;
+} | {
+    type: "event";
+    event: FramelockEvent;
+} | {
+    type: "notice";
+    code: string;
+    text: string;
+} | {
+    type: "clock";
+    clock: ClockMessage;
+} | {
+    type: "pong";
+    id: number;
+    serverMs: number;
+} | {
+    type: "unknown";
+    name: string;
+};
+/** A message that is not what the protocol says. The message names the field. */
+export declare class WireError extends Error {
+    name: string;
+}
+/** Checks the fields of an event that the client relies on; unknown fields stay as they are. */
+export declare function decodeEvent(value: Json): FramelockEvent;
+/** Decodes an assembled snapshot. Throws WireError where it is not one, or of another protocol. */
+export declare function decodeSnapshot(body: string): Snapshot;
+/** Decodes one data-channel message. Throws WireError for a malformed one. */
+export declare function decodeMessage(body: string): Message;
+/** `presented`, viewer to relay (protocol, section 4): what this viewer really saw. */
+export interface PresentedReport {
+    type: "presented";
+    seq: number;
+    ts: number;
+    frame_error: number;
+    skipped: number;
+    latency_ms: number;
+}

@@ -1,0 +1,64 @@
+/**
+ * `<framelock-player src="…/whep/wheel" token="…">`: a player as an element. It
+ * paints picture and overlay on one canvas; children lie over it. Needs no
+ * inline style or script, so it runs under a strict Content-Security-Policy.
+ *
+ * @packageDocumentation
+ */
+import { type Drawn, type Overlay } from "./shell/compositor.js";
+import type { FramelockEvents } from "./shell/framelock.js";
+import { FramelockPlayer, type StatusChange } from "./shell/player.js";
+export * from "./index.js";
+/** The DOM events of the element: CustomEvents that do not bubble, with this `detail`. */
+export interface FramelockPlayerEventMap {
+    "framelock-status": CustomEvent<StatusChange>;
+    "framelock-event": CustomEvent<FramelockEvents["event"]>;
+    "framelock-state": CustomEvent<FramelockEvents["state"]>;
+    "framelock-snapshot": CustomEvent<FramelockEvents["snapshot"]>;
+    "framelock-notice": CustomEvent<FramelockEvents["notice"]>;
+    "framelock-alarm": CustomEvent<FramelockEvents["alarm"]>;
+    "framelock-latency": CustomEvent<FramelockEvents["latency"]>;
+    "framelock-drawn": CustomEvent<Drawn>;
+}
+/** The element. `overlay` paints on every frame; children are laid over the canvas. */
+export declare class FramelockPlayerElement extends HTMLElement {
+    static readonly observedAttributes: string[];
+    /** The element's own video: never seen, its frames are painted on `canvas`. */
+    readonly video: HTMLVideoElement;
+    /** Picture and overlay, in picture pixels. */
+    readonly canvas: HTMLCanvasElement;
+    readonly player: FramelockPlayer;
+    private readonly compositor;
+    private readonly unmute;
+    private readonly label;
+    private restarting;
+    constructor();
+    /** Paints over every frame that may carry an overlay, in the same paint as the frame. */
+    get overlay(): Overlay | undefined;
+    set overlay(overlay: Overlay | undefined);
+    /** WHEP URL of the stream. */
+    get src(): string;
+    set src(url: string);
+    /** Bearer token, empty for none. */
+    get token(): string;
+    set token(token: string);
+    /** Whether the sound is off. It is, until a visitor asks for it: browsers play nothing else unasked. */
+    get muted(): boolean;
+    set muted(muted: boolean);
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+    attributeChangedCallback(_name: string, before: string | null, after: string | null): void;
+    private restart;
+    private build;
+    private forward;
+    private tell;
+}
+export interface FramelockPlayerElement {
+    addEventListener<K extends keyof FramelockPlayerEventMap>(type: K, listener: (event: FramelockPlayerEventMap[K]) => void, options?: boolean | AddEventListenerOptions): void;
+    addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+declare global {
+    interface HTMLElementTagNameMap {
+        "framelock-player": FramelockPlayerElement;
+    }
+}

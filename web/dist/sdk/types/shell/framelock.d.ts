@@ -1,0 +1,144 @@
+import type { Firing } from "../core/display.js";
+import type { Json } from "../core/json.js";
+import { ViewerCore, type Alarm } from "../core/viewer.js";
+import { type ChannelName, type FramelockEvent, type PresentedReport, type Snapshot } from "../core/wire.js";
+import { Emitter } from "./emitter.js";
+import { type Route } from "./frames.js";
+/** A frame on screen, with what belongs on it. */
+export interface Frame {
+    /** Canonical timestamp (90 kHz); undefined while the relay has named none. */
+    ts: number | undefined;
+    /** RTP timestamp on the wire; undefined on the `clock` route. */
+    rtp: number | undefined;
+    /** The picture: a VideoFrame (exact) or a canvas. Valid until the next frame; not to be closed. */
+    image: CanvasImageSource;
+    width: number;
+    height: number;
+    route: Route;
+    /** Whether anything may be painted over it (protocol, section 4: not before the snapshot's frame). */
+    overlay: boolean;
+    /** Events that fire on it, in seq order. */
+    fired: Firing[];
+    /** The state at this frame, undefined while there is none to show. */
+    state: Json | undefined;
+    /** Frames of the stream that were left out before it. */
+    skipped: number;
+    /** Presented before: painted again because of a late event. */
+    again: boolean;
+}
+/** What a Framelock tells, by name. */
+export interface FramelockEvents {
+    /** An event on its frame, before that frame's `frame`. `frame` is undefined while the page is hidden. */
+    event: Firing & {
+        frame: Frame | undefined;
+    };
+    /** A frame to draw, with everything that belongs on it: one paint. */
+    frame: Frame;
+    /** The state at the frame on screen has changed. */
+    state: {
+        state: Json;
+        ts: number;
+    };
+    /** A session's snapshot has come. */
+    snapshot: Snapshot;
+    /** An event's bytes have come, long before it fires. Never draw on this. */
+    received: {
+        event: FramelockEvent;
+        channel: ChannelName;
+        at: number;
+    };
+    /** Events from..to never happened (the relay lost them before they were durable). */
+    void: {
+        from: number;
+        to: number;
+    };
+    /** `paused`, `resumed`, `congested`, `draining` from the relay; `insecure_context`, `route` from here. */
+    notice: {
+        code: string;
+        text: string;
+    };
+    /** Something that must not happen. */
+    alarm: Alarm;
+    /** This viewer's own capture-to-screen latency in ms, about once a second. */
+    latency: {
+        ms: number;
+        ts: number;
+    };
+    /** What was told to the relay. */
+    presented: PresentedReport;
+    /** The frame route turned out to be another one. */
+    route: Route;
+    /** The relay fell silent or the channel closed: this session is over. */
+    dead: {
+        reason: string;
+    };
+    /** The log can no longer be followed in this session: take a new one. */
+    resync: {
+        reason: string;
+    };
+}
+/** Options of `attach`. */
+export interface FramelockOptions {
+    /** Sends `presented` reports (default true). */
+    report?: boolean;
+}
+/**
+ * One viewer of one stream: holds events until their frame is presented, and
+ * fires them in that very frame. Headless: the integrator draws.
+ */
+export declare class Framelock {
+    readonly video: HTMLVideoElement;
+    readonly events: Emitter<FramelockEvents>;
+    private readonly core;
+    private readonly heartbeat;
+    private readonly source;
+    private readonly wantReports;
+    private timer;
+    private channels;
+    private actions;
+    private picture;
+    private session;
+    private pings;
+    private pingedAt;
+    private reportedAt;
+    private latencyAt;
+    private warned;
+    constructor(video: HTMLVideoElement, options?: FramelockOptions);
+    /** The state at the frame on screen; undefined before the snapshot's frame. */
+    get state(): Json | undefined;
+    /** How local time, the relay's time and the stream's timestamps relate. */
+    get clock(): ViewerCore["clock"];
+    /** How exactly pictures and timestamps are tied together in this browser. */
+    get route(): Route;
+    /** Canonical timestamp of the frame on screen. */
+    get presentedTs(): number | undefined;
+    /**
+     * Creates the negotiated channels on a connection, before its offer is made,
+     * and follows it from now on. What is on screen stays until its first frame.
+     */
+    connect(pc: RTCPeerConnection): void;
+    /** Lets go of the connection; the picture stays. */
+    disconnect(): void;
+    /** Lets go of the connection, the picture and all timers. `connect` starts anew. */
+    close(): void;
+    private open;
+    private present;
+    /** Tells what follows from a frame, then the frame itself: all within one paint. */
+    private paint;
+    /** Tells what follows from a message; a late event paints the frame on screen again. */
+    private apply;
+    private tell;
+    private tick;
+    private sendReport;
+    private send;
+    private tellLatency;
+    private die;
+    private fallen;
+    private sayInsecure;
+}
+/**
+ * Binds an integrator's own connection and video element to a stream's events.
+ * To be called before the connection's offer is made. The integrator draws
+ * `events.on("frame", …)` on a canvas, or shows `events.on("event", …)` its own way.
+ */
+export declare function attach(pc: RTCPeerConnection, video: HTMLVideoElement, options?: FramelockOptions): Framelock;

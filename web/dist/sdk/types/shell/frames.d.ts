@@ -1,0 +1,52 @@
+/**
+ * How the picture and its timestamp are tied together.
+ *
+ * - `exact`: the pixels are copied together with their own RTP timestamp
+ *   (WebCodecs VideoFrame of the element; Chromium).
+ * - `approximate`: the element's picture is copied first thing in the frame
+ *   callback; it is a newer one now and then (about 0.1 to 0.4 %).
+ * - `clock`: the browser has no frame callback; the timestamp is estimated.
+ */
+export type Route = "exact" | "approximate" | "clock";
+/** A picture as it is presented. */
+export interface Picture {
+    /** RTP timestamp on the wire, undefined on the `clock` route. */
+    rtp: number | undefined;
+    /** What to draw: valid until the next picture. */
+    image: CanvasImageSource;
+    width: number;
+    height: number;
+    /** Local time (performance.now scale) at which the screen is expected to show it. */
+    displayAt: number;
+}
+/** Gives every picture that a video element presents, together with its timestamp. */
+export declare class FrameSource {
+    private readonly video;
+    private readonly onPicture;
+    private readonly onRoute;
+    private handle;
+    private running;
+    private frame;
+    private canvas;
+    private shown;
+    /**
+     * `onPicture` returns whether it took the picture; if not, the one before stays
+     * valid. `onRoute` hears when the route turns out to be a lesser one than it looked.
+     */
+    constructor(video: HTMLVideoElement, onPicture: (p: Picture) => boolean, onRoute: (route: Route) => void);
+    /** The route in use. */
+    get route(): Route;
+    /** Starts giving pictures; if it runs, nothing changes. */
+    start(): void;
+    /** Stops, and lets go of the picture last given. */
+    stop(): void;
+    private next;
+    private called;
+    /** The picture with its own timestamp, however late this runs. */
+    private capture;
+    private copy;
+    private tick;
+    private fall;
+}
+/** The best route that this browser and page allow. */
+export declare function bestRoute(video: HTMLVideoElement): Route;

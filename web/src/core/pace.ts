@@ -1,0 +1,41 @@
+/** How many intervals the estimate looks back on. */
+const WINDOW = 31;
+
+/**
+ * Estimates the stream's frame interval from the timestamps that were presented:
+ * the median of the last intervals, so that skipped frames do not stretch it.
+ */
+export class Pace {
+  private last: number | undefined;
+  private intervals: number[] = [];
+  private median = 3000; // 30 fps until measured
+
+  /** Ticks between two frames. */
+  get interval(): number {
+    return this.median;
+  }
+
+  /** Takes the next presented timestamp. Returns how many frames were left out before it. */
+  add(ts: number): number {
+    const previous = this.last;
+    this.last = ts;
+    if (previous === undefined) return 0;
+    const interval = ts - previous;
+    if (interval <= 0) return 0;
+    this.intervals.push(interval);
+    if (this.intervals.length > WINDOW) this.intervals.shift();
+    const sorted = [...this.intervals].sort((a, b) => a - b);
+    this.median = sorted[sorted.length >> 1]!;
+    return Math.max(0, this.frames(interval) - 1);
+  }
+
+  /** A span of ticks in frames, rounded. */
+  frames(ticks: number): number {
+    return Math.round(ticks / this.median);
+  }
+
+  /** The next frame follows no other: what lies between is not skipped, it was a pause. */
+  rest(): void {
+    this.last = undefined;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Framelock viewer SDK: events on the exact video frame, for WebRTC viewers of a
+ * Framelock relay.
+ *
+ * - `attach(pc, video)` binds your own connection and element (headless).
+ * - `FramelockPlayer` plays a stream by WHEP and stays with it.
+ * - `Compositor` draws picture and overlay on a canvas, in one paint.
+ * - `ViewerCore` is the whole viewer without a browser.
+ *
+ * @packageDocumentation
+ */
+export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions } from "./shell/framelock.js";
+export {
+  FramelockPlayer, type PlayerOptions, type PlayerSource, type PlayerStatus, type StatusChange,
+} from "./shell/player.js";
+export { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
+export { Emitter, type Unsubscribe } from "./shell/emitter.js";
+export { bestRoute, type Route } from "./shell/frames.js";
+export { WhepError } from "./shell/whep.js";
+export { ViewerCore, type Alarm, type FrameResult, type Output } from "./core/viewer.js";
+export type { Firing } from "./core/display.js";
+export { extend32, low32, TICKS_PER_MS, TICKS_PER_SECOND } from "./core/timestamp.js";
+export { mergePatch, type Json } from "./core/json.js";
+export { RelayClock } from "./core/relayclock.js";
+export {
+  CHANNELS, PROTOCOL,
+  type ChannelName, type ClockMessage, type FramelockEvent, type PresentedReport, type Snapshot, type TrackInfo,
+} from "./core/wire.js";

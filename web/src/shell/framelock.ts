@@ -1,0 +1,292 @@
+import type { Firing } from "../core/display.js";
+import { Heartbeat } from "../core/heartbeat.js";
+import type { Json } from "../core/json.js";
+import { ViewerCore, type Alarm, type FrameResult, type Output } from "../core/viewer.js";
+import { CHANNELS, type ChannelName, type FramelockEvent, type PresentedReport, type Snapshot } from "../core/wire.js";
+import { Emitter } from "./emitter.js";
+import { FrameSource, type Picture, type Route } from "./frames.js";
+
+/** A frame on screen, with what belongs on it. */
+export interface Frame {
+  /** Canonical timestamp (90 kHz); undefined while the relay has named none. */
+  ts: number | undefined;
+  /** RTP timestamp on the wire; undefined on the `clock` route. */
+  rtp: number | undefined;
+  /** The picture: a VideoFrame (exact) or a canvas. Valid until the next frame; not to be closed. */
+  image: CanvasImageSource;
+  width: number;
+  height: number;
+  route: Route;
+  /** Whether anything may be painted over it (protocol, section 4: not before the snapshot's frame). */
+  overlay: boolean;
+  /** Events that fire on it, in seq order. */
+  fired: Firing[];
+  /** The state at this frame, undefined while there is none to show. */
+  state: Json | undefined;
+  /** Frames of the stream that were left out before it. */
+  skipped: number;
+  /** Presented before: painted again because of a late event. */
+  again: boolean;
+}
+
+/** What a Framelock tells, by name. */
+export interface FramelockEvents {
+  /** An event on its frame, before that frame's `frame`. `frame` is undefined while the page is hidden. */
+  event: Firing & { frame: Frame | undefined };
+  /** A frame to draw, with everything that belongs on it: one paint. */
+  frame: Frame;
+  /** The state at the frame on screen has changed. */
+  state: { state: Json; ts: number };
+  /** A session's snapshot has come. */
+  snapshot: Snapshot;
+  /** An event's bytes have come, long before it fires. Never draw on this. */
+  received: { event: FramelockEvent; channel: ChannelName; at: number };
+  /** Events from..to never happened (the relay lost them before they were durable). */
+  void: { from: number; to: number };
+  /** `paused`, `resumed`, `congested`, `draining` from the relay; `insecure_context`, `route` from here. */
+  notice: { code: string; text: string };
+  /** Something that must not happen. */
+  alarm: Alarm;
+  /** This viewer's own capture-to-screen latency in ms, about once a second. */
+  latency: { ms: number; ts: number };
+  /** What was told to the relay. */
+  presented: PresentedReport;
+  /** The frame route turned out to be another one. */
+  route: Route;
+  /** The relay fell silent or the channel closed: this session is over. */
+  dead: { reason: string };
+  /** The log can no longer be followed in this session: take a new one. */
+  resync: { reason: string };
+}
+
+/** Options of `attach`. */
+export interface FramelockOptions {
+  /** Sends `presented` reports (default true). */
+  report?: boolean;
+}
+
+const TICK_MS = 250;
+const REPORT_MS = 1000;
+const FAST_PINGS = 8; // the first round trips come every tick, later ones every two seconds
+const PING_MS = 2000;
+
+/**
+ * One viewer of one stream: holds events until their frame is presented, and
+ * fires them in that very frame. Headless: the integrator draws.
+ */
+export class Framelock {
+  readonly events = new Emitter<FramelockEvents>();
+  private readonly core = new ViewerCore();
+  private readonly heartbeat = new Heartbeat();
+  private readonly source: FrameSource;
+  private readonly wantReports: boolean;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private channels: RTCDataChannel[] = [];
+  private actions: RTCDataChannel | undefined;
+  private picture: Picture | undefined;
+  private session = 0;
+  private pings = 0;
+  private pingedAt = -Infinity;
+  private reportedAt = -Infinity;
+  private latencyAt = -Infinity;
+  private warned = false;
+
+  constructor(readonly video: HTMLVideoElement, options: FramelockOptions = {}) {
+    this.wantReports = options.report ?? true;
+    this.source = new FrameSource(video, (p) => this.present(p), (r) => this.fallen(r));
+  }
+
+  /** The state at the frame on screen; undefined before the snapshot's frame. */
+  get state(): Json | undefined {
+    return this.core.state;
+  }
+
+  /** How local time, the relay's time and the stream's timestamps relate. */
+  get clock(): ViewerCore["clock"] {
+    return this.core.clock;
+  }
+
+  /** How exactly pictures and timestamps are tied together in this browser. */
+  get route(): Route {
+    return this.source.route;
+  }
+
+  /** Canonical timestamp of the frame on screen. */
+  get presentedTs(): number | undefined {
+    return this.core.display.presentedTs;
+  }
+
+  /**
+   * Creates the negotiated channels on a connection, before its offer is made,
+   * and follows it from now on. What is on screen stays until its first frame.
+   */
+  connect(pc: RTCPeerConnection): void {
+    this.disconnect();
+    this.source.start();
+    this.timer ??= setInterval(() => this.tick(), TICK_MS);
+    if (!isSecureContext && !this.warned) queueMicrotask(() => this.sayInsecure());
+    this.core.begin();
+    this.heartbeat.begin();
+    this.pings = 0;
+    const session = ++this.session;
+    for (const name of Object.keys(CHANNELS) as ChannelName[]) this.open(pc, name, session);
+  }
+
+  /** Lets go of the connection; the picture stays. */
+  disconnect(): void {
+    this.session++;
+    for (const c of this.channels) c.close();
+    this.channels = [];
+    this.actions = undefined;
+  }
+
+  /** Lets go of the connection, the picture and all timers. `connect` starts anew. */
+  close(): void {
+    this.disconnect();
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.source.stop();
+    this.picture = undefined;
+  }
+
+  private open(pc: RTCPeerConnection, name: ChannelName, session: number): void {
+    const { label, ...init } = CHANNELS[name];
+    const channel = pc.createDataChannel(label, { ...init, negotiated: true });
+    this.channels.push(channel);
+    if (name === "actions") this.actions = channel;
+    channel.onmessage = (m: MessageEvent<unknown>) => {
+      if (session !== this.session || typeof m.data !== "string") return;
+      this.apply(this.core.receive(m.data, name, performance.now()));
+    };
+    channel.onclose = () => {
+      if (session === this.session) this.die(`${label} was closed`);
+    };
+  }
+
+  private present(picture: Picture): boolean {
+    const at = picture.displayAt;
+    const result = picture.rtp === undefined ? this.core.presentByClock(at) : this.core.present(picture.rtp, at);
+    if (!result.fresh) return false;
+    this.picture = picture;
+    this.paint(picture, result, result.outputs, false);
+    this.tellLatency(result.ts, at);
+    return true;
+  }
+
+  /** Tells what follows from a frame, then the frame itself: all within one paint. */
+  private paint(p: Picture, result: Omit<FrameResult, "fresh">, outputs: Output[], again: boolean): void {
+    const frame: Frame = {
+      ts: result.ts,
+      rtp: p.rtp,
+      image: p.image,
+      width: p.width,
+      height: p.height,
+      route: this.route,
+      overlay: result.overlay,
+      fired: outputs.flatMap((o) => (o.type === "fire" && !o.firing.hidden ? [o.firing] : [])),
+      state: this.core.state,
+      skipped: result.skipped,
+      again,
+    };
+    for (const o of outputs) this.tell(o, frame);
+    this.events.emit("frame", frame);
+  }
+
+  /** Tells what follows from a message; a late event paints the frame on screen again. */
+  private apply(outputs: Output[]): void {
+    const late = outputs.some((o) => o.type === "fire" && !o.firing.hidden);
+    if (late && this.picture) {
+      this.paint(this.picture, { ts: this.presentedTs, overlay: true, skipped: 0, outputs }, outputs, true);
+      return;
+    }
+    for (const o of outputs) this.tell(o, undefined);
+  }
+
+  private tell(o: Output, frame: Frame | undefined): void {
+    switch (o.type) {
+      case "fire":
+        return this.events.emit("event", { ...o.firing, frame: o.firing.hidden ? undefined : frame });
+      case "received":
+        return this.events.emit("received", { event: o.event, channel: o.channel, at: performance.now() });
+      case "state":
+        return this.events.emit("state", { state: o.state, ts: o.ts });
+      case "snapshot":
+        return this.events.emit("snapshot", o.snapshot);
+      case "notice":
+        return this.events.emit("notice", { code: o.code, text: o.text });
+      case "alarm":
+        return this.events.emit("alarm", o.alarm);
+      case "void":
+        return this.events.emit("void", { from: o.from, to: o.to });
+      case "clock":
+        return this.heartbeat.beat(performance.now());
+      case "resync":
+        return this.events.emit("resync", { reason: o.reason });
+    }
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    if (document.hidden) this.apply(this.core.advance(now));
+    if (this.heartbeat.silent(now)) this.die("the relay has fallen silent");
+    if (this.actions?.readyState !== "open") return;
+    if (this.pings < FAST_PINGS || now - this.pingedAt >= PING_MS) {
+      this.pings++;
+      this.pingedAt = now;
+      this.send({ type: "ping", id: this.core.clock.ping(now) });
+    }
+    if (this.wantReports && now - this.reportedAt >= REPORT_MS) this.sendReport(now);
+  }
+
+  private sendReport(now: number): void {
+    const report = this.core.takeReport();
+    if (!report) return;
+    this.reportedAt = now;
+    this.send(report);
+    this.events.emit("presented", report);
+  }
+
+  private send(message: object): void {
+    this.actions?.send(JSON.stringify(message));
+  }
+
+  private tellLatency(ts: number | undefined, at: number): void {
+    if (ts === undefined || at - this.latencyAt < REPORT_MS) return;
+    const ms = this.core.clock.latency(ts, at);
+    if (ms === undefined) return;
+    this.latencyAt = at;
+    this.events.emit("latency", { ms, ts });
+  }
+
+  private die(reason: string): void {
+    this.disconnect();
+    this.events.emit("dead", { reason });
+  }
+
+  private fallen(route: Route): void {
+    this.events.emit("route", route);
+    this.events.emit("notice", {
+      code: "route",
+      text: `frames are tied to their timestamps on the ${route} route only: this source carries no timestamp with its pixels`,
+    });
+  }
+
+  private sayInsecure(): void {
+    this.warned = true;
+    this.events.emit("notice", {
+      code: "insecure_context",
+      text: "this page is not a secure context (HTTPS or localhost): exact frames (WebCodecs) and hash checks (crypto.subtle) are not to be had, so events are shown on the approximate route",
+    });
+  }
+}
+
+/**
+ * Binds an integrator's own connection and video element to a stream's events.
+ * To be called before the connection's offer is made. The integrator draws
+ * `events.on("frame", …)` on a canvas, or shows `events.on("event", …)` its own way.
+ */
+export function attach(pc: RTCPeerConnection, video: HTMLVideoElement, options?: FramelockOptions): Framelock {
+  const framelock = new Framelock(video, options);
+  framelock.connect(pc);
+  return framelock;
+}

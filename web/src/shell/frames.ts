@@ -1,0 +1,140 @@
+/**
+ * How the picture and its timestamp are tied together.
+ *
+ * - `exact`: the pixels are copied together with their own RTP timestamp
+ *   (WebCodecs VideoFrame of the element; Chromium).
+ * - `approximate`: the element's picture is copied first thing in the frame
+ *   callback; it is a newer one now and then (about 0.1 to 0.4 %).
+ * - `clock`: the browser has no frame callback; the timestamp is estimated.
+ */
+export type Route = "exact" | "approximate" | "clock";
+
+/** A picture as it is presented. */
+export interface Picture {
+  /** RTP timestamp on the wire, undefined on the `clock` route. */
+  rtp: number | undefined;
+  /** What to draw: valid until the next picture. */
+  image: CanvasImageSource;
+  width: number;
+  height: number;
+  /** Local time (performance.now scale) at which the screen is expected to show it. */
+  displayAt: number;
+}
+
+// WebCodecs' VideoFrame.metadata() is not in every DOM library yet.
+interface FrameWithMetadata extends VideoFrame {
+  metadata(): { rtpTimestamp?: number };
+}
+
+/** Gives every picture that a video element presents, together with its timestamp. */
+export class FrameSource {
+  private handle = 0;
+  private running = false;
+  private frame: VideoFrame | undefined;
+  private canvas: HTMLCanvasElement | undefined;
+  private shown: Route;
+
+  /**
+   * `onPicture` returns whether it took the picture; if not, the one before stays
+   * valid. `onRoute` hears when the route turns out to be a lesser one than it looked.
+   */
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly onPicture: (p: Picture) => boolean,
+    private readonly onRoute: (route: Route) => void,
+  ) {
+    this.shown = bestRoute(video);
+  }
+
+  /** The route in use. */
+  get route(): Route {
+    return this.shown;
+  }
+
+  /** Starts giving pictures; if it runs, nothing changes. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.next();
+  }
+
+  /** Stops, and lets go of the picture last given. */
+  stop(): void {
+    if (!this.running) return;
+    this.running = false;
+    if (this.shown === "clock") cancelAnimationFrame(this.handle);
+    else this.video.cancelVideoFrameCallback(this.handle);
+    this.frame?.close();
+    this.frame = undefined;
+  }
+
+  private next(): void {
+    if (!this.running) return;
+    this.handle = this.shown === "clock"
+      ? requestAnimationFrame((now) => this.tick(now))
+      : this.video.requestVideoFrameCallback((now, meta) => this.called(now, meta));
+  }
+
+  private called(now: number, meta: VideoFrameCallbackMetadata): void {
+    // First of all the picture: each moment later, the element may hold another one.
+    const picture = this.shown === "exact" ? this.capture(meta, now) : this.copy(meta.rtpTimestamp, meta, now);
+    this.next();
+    if (!picture) return;
+    const taken = this.onPicture(picture);
+    if (this.shown !== "exact" || !(picture.image instanceof VideoFrame)) return;
+    (taken ? this.frame : picture.image)?.close();
+    if (taken) this.frame = picture.image;
+  }
+
+  /** The picture with its own timestamp, however late this runs. */
+  private capture(meta: VideoFrameCallbackMetadata, now: number): Picture | undefined {
+    let frame: FrameWithMetadata;
+    try {
+      frame = new VideoFrame(this.video) as FrameWithMetadata;
+    } catch {
+      return undefined; // the element has no picture at this moment; the next callback will
+    }
+    const rtp = frame.metadata().rtpTimestamp;
+    if (rtp === undefined) {
+      frame.close();
+      this.fall(meta.rtpTimestamp === undefined ? "clock" : "approximate");
+      return this.copy(meta.rtpTimestamp, meta, now);
+    }
+    return { rtp, image: frame, width: frame.displayWidth, height: frame.displayHeight, displayAt: displayAt(meta, now) };
+  }
+
+  private copy(rtp: number | undefined, meta: VideoFrameCallbackMetadata | undefined, now: number): Picture | undefined {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (width === 0 || height === 0) return undefined;
+    this.canvas ??= document.createElement("canvas");
+    if (this.canvas.width !== width) this.canvas.width = width;
+    if (this.canvas.height !== height) this.canvas.height = height;
+    this.canvas.getContext("2d", { alpha: false })?.drawImage(this.video, 0, 0, width, height);
+    if (rtp === undefined && this.shown !== "clock") this.fall("clock");
+    return { rtp, image: this.canvas, width, height, displayAt: meta ? displayAt(meta, now) : now };
+  }
+
+  private tick(now: number): void {
+    this.next();
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
+    const picture = this.copy(undefined, undefined, now);
+    if (picture) this.onPicture(picture);
+  }
+
+  private fall(route: Route): void {
+    this.shown = route;
+    this.onRoute(route);
+  }
+}
+
+function displayAt(meta: VideoFrameCallbackMetadata, now: number): number {
+  // Some builds report 0 here; a display time before the callback means nothing.
+  return Math.max(meta.expectedDisplayTime || now, now);
+}
+
+/** The best route that this browser and page allow. */
+export function bestRoute(video: HTMLVideoElement): Route {
+  if (typeof video.requestVideoFrameCallback !== "function") return "clock";
+  const webcodecs = typeof VideoFrame === "function" && "metadata" in VideoFrame.prototype;
+  return webcodecs ? "exact" : "approximate";
+}
