@@ -84,6 +84,9 @@ type MediaConfig struct {
 	PlayoutDelay PlayoutDelay `yaml:"playout_delay"`
 	// IncludeLoopback offers 127.0.0.1 to viewers too, for viewers on the same machine.
 	IncludeLoopback bool `yaml:"include_loopback"`
+	// JoinBurst sends a joining viewer everything since the newest keyframe at
+	// once. Off, the viewer waits for the next keyframe, as with other relays.
+	JoinBurst bool `yaml:"join_burst"`
 }
 
 // PlayoutDelay is the range of the playout-delay header extension, 0 to 40.95 s
@@ -191,7 +194,7 @@ type AudioConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		HTTP:    HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
-		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232},
+		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true},
 		Admin:   AdminConfig{Listen: "127.0.0.1:9090"},
 		Streams: map[string]StreamConfig{},
 	}
@@ -201,7 +204,7 @@ func DefaultConfig() Config {
 // be described.
 func DefaultStream() StreamConfig {
 	return StreamConfig{
-		RTP:        RTPConfig{Silence: 5 * time.Second, Reorder: 20 * time.Millisecond},
+		RTP:        RTPConfig{Silence: 2 * time.Second, Reorder: 20 * time.Millisecond},
 		History:    10 * time.Second,
 		StateLimit: 64 << 10,
 	}

@@ -32,6 +32,7 @@ var fields = map[string]struct{ def, bad string }{
 	"media.playout_delay.min":                {"0s", "5ms"},
 	"media.playout_delay.max":                {"0s", "41s"},
 	"media.include_loopback":                 {"false", ""},
+	"media.join_burst":                       {"true", ""},
 	"admin.listen":                           {"127.0.0.1:9090", "0.0.0.0:9090"},
 	"auth.insecure":                          {"false", ""},
 	"auth.tokens":                            {"[]", "[{file: missing.token, scopes: [mark]}]"},
@@ -46,7 +47,7 @@ var fields = map[string]struct{ def, bad string }{
 	"streams.table-1.state_limit":            {"65536", "1000"},
 	"streams.table-1.rtp.sdp":                {"", "missing.sdp"},
 	"streams.table-1.rtp.allow":              {"[]", ""},
-	"streams.table-1.rtp.silence":            {"5s", "0s"},
+	"streams.table-1.rtp.silence":            {"2s", "0s"},
 	"streams.table-1.rtp.reorder":            {"20ms", "201ms"},
 	"streams.table-1.rtp.video.codec":        {"", "h265"},
 	"streams.table-1.rtp.video.listen":       {"127.0.0.1:5004", "127.0.0.1:99999"},
@@ -223,7 +224,7 @@ func TestLoadErrors(t *testing.T) {
 		{"two documents", "http: {}\n---\nmedia: {}\n", "relay.yaml:3: only one YAML document is read; remove the second"},
 		{"merge of itself", "http: &h\n  <<: *h\n", `relay.yaml:2: http: "<<" merges too much, or itself`},
 		{"alias of nothing", "http: *h\n", `relay.yaml:1: "h" is an alias of nothing`},
-		{"two errors", "http: {a: 1}\nmedia: {b: 2}\n", "relay.yaml:1: http.a: unknown key (allowed: listen, tls, origins)\nrelay.yaml:2: media.b: unknown key (allowed: udp, public_ips, max_udp_payload, playout_delay, include_loopback)"},
+		{"two errors", "http: {a: 1}\nmedia: {b: 2}\n", "relay.yaml:1: http.a: unknown key (allowed: listen, tls, origins)\nrelay.yaml:2: media.b: unknown key (allowed: udp, public_ips, max_udp_payload, playout_delay, include_loopback, join_burst)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := load(t, test.text)
