@@ -32,7 +32,11 @@ func (l *Loop) Join(v *egress.Viewer, snapshot bool) {
 			l.waiting[v] = true
 			l.RequestKeyframe()
 		}
-		v.Shard().Join(v, l.parts(snapshot, now), burst, l.core.Clocks(now))
+		var parts [][]byte
+		if snapshot {
+			parts = l.parts(v, now)
+		}
+		v.Shard().Join(v, parts, burst, l.core.Clocks(now))
 		l.sh.Metrics.Joined(now.Sub(v.Opened), snapshot)
 	})
 }
@@ -42,16 +46,17 @@ func (l *Loop) TellSnapshot(v *egress.Viewer) {
 	l.wish(func() {
 		now := l.sh.Now()
 		l.flush(now)
-		v.Shard().Tell(v, l.parts(true, now))
+		v.Shard().Tell(v, l.parts(v, now))
 	})
 }
 
-func (l *Loop) parts(wanted bool, now time.Time) [][]byte {
-	if !wanted {
-		return nil
-	}
+// parts returns a viewer's snapshot, in messages.
+func (l *Loop) parts(v *egress.Viewer, now time.Time) [][]byte {
 	s, err := l.core.Snapshot(now)
 	if err == nil {
+		for i := range s.Tracks {
+			s.Tracks[i].MID = v.MID(trackNamed[s.Tracks[i].Track])
+		}
 		var parts [][]byte
 		if parts, err = s.Parts(snapshotPart); err == nil {
 			return parts
@@ -60,6 +65,8 @@ func (l *Loop) parts(wanted bool, now time.Time) [][]byte {
 	l.sh.Logger.Error("no snapshot could be made", "stream", l.cfg.Name, "error", err)
 	return nil
 }
+
+var trackNamed = map[string]forward.Track{forward.Video.String(): forward.Video, forward.Audio.String(): forward.Audio}
 
 // StartVideo implements egress.Source.
 func (l *Loop) StartVideo(v *egress.Viewer) bool {

@@ -41,7 +41,8 @@ type TrackFormat struct {
 	Codec          codec.Codec
 	PayloadType    uint8
 	FMTP           string
-	RTXPayloadType uint8 // 0 = none offered
+	RTXPayloadType uint8  // 0 = none offered
+	MID            string // RFC 5888
 }
 
 // Offer is a viewer's offer and what the relay chose of it.

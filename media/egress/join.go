@@ -60,6 +60,10 @@ func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard 
 // Leave ends the viewer's session.
 func (v *Viewer) Leave(reason string) { v.shard.Leave(v, reason) }
 
+// MID returns the identification of a track in the viewer's session; empty if the
+// viewer does not get the track.
+func (v *Viewer) MID(t forward.Track) string { return v.formats.Track[t].MID }
+
 // Shard returns the shard that owns the viewer.
 func (v *Viewer) Shard() *Shard { return v.shard }
 

@@ -252,7 +252,7 @@ var _ webrtc.TrackLocal = (*localTrack)(nil)
 func (l *localTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	f := &l.peer.formats.Track[l.track]
 	f.SSRC, f.RTXSSRC = uint32(c.SSRC()), uint32(c.SSRCRetransmission())
-	f.PayloadType, f.RTXPayloadType = l.format.PayloadType, l.format.RTXPayloadType
+	f.PayloadType, f.RTXPayloadType, f.MID = l.format.PayloadType, l.format.RTXPayloadType, l.format.MID
 	for _, e := range c.HeaderExtensions() {
 		switch e.URI {
 		case uriPlayoutDelay:

@@ -69,6 +69,7 @@ type Format struct {
 	PayloadType, RTXPayloadType uint8
 	// Identifiers of header extensions; 0 = not negotiated.
 	PlayoutDelay, CaptureTime, Marker uint8
+	MID                               string // RFC 5888
 }
 
 // RTX reports whether retransmissions have a stream of their own (RFC 4588).

@@ -111,9 +111,9 @@ func (l *Listener) Dropped() (malformed, oversize uint64) {
 
 // Run receives until ctx ends, then closes the sockets.
 func (l *Listener) Run(ctx context.Context, sink Sink) error {
-	stop := context.AfterFunc(ctx, l.close)
+	stop := context.AfterFunc(ctx, l.Close)
 	defer stop()
-	defer l.close()
+	defer l.Close()
 	var rtcp sync.WaitGroup
 	if l.rtcp != nil {
 		rtcp.Go(func() { l.readRTCP(sink) })
@@ -124,7 +124,7 @@ func (l *Listener) Run(ctx context.Context, sink Sink) error {
 	} else {
 		err = nil
 	}
-	l.close()
+	l.Close()
 	rtcp.Wait()
 	return err
 }
@@ -137,8 +137,8 @@ func (l *Listener) SendRTCP(b []byte, to netip.AddrPort) error {
 	return l.rtp.WriteTo(b, to)
 }
 
-// close makes both readers return; closing twice is harmless.
-func (l *Listener) close() {
+// Close closes the sockets, and Run returns. Closing twice is harmless.
+func (l *Listener) Close() {
 	_ = l.rtp.Close()
 	if l.rtcp != nil {
 		_ = l.rtcp.Close()

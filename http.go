@@ -1,0 +1,155 @@
+package relay
+
+import (
+	"context"
+	"io/fs"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"runtime/debug"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/framelock/relay/signaling/auth"
+	"github.com/framelock/relay/signaling/control"
+	"github.com/framelock/relay/signaling/problem"
+	"github.com/framelock/relay/signaling/whep"
+	"github.com/framelock/relay/web"
+)
+
+// viewerHandler is the viewer-facing surface (docs/protocol.md, section 7).
+func (r *Relay) viewerHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins}))
+	api := control.Handler(directory{r}, r.tokens, r.cfg.HTTP.Origins)
+	mux.Handle("/v1/", api)
+	mux.Handle("/openapi.yaml", api)
+	mux.Handle("/", pages(web.FS()))
+	return r.recovering(mux)
+}
+
+// directory shows the relay's streams to the control API.
+type directory struct{ *Relay }
+
+// Stream implements control.Streams.
+func (d directory) Stream(name string) (control.Stream, bool) {
+	s, ok := d.streams[name]
+	return apiStream{s}, ok
+}
+
+// List implements control.Streams.
+func (d directory) List(ctx context.Context) ([]any, error) {
+	list := make([]any, 0, len(d.names))
+	for _, name := range d.names {
+		info, err := d.streams[name].Info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+// apiStream shows a stream to the control API.
+type apiStream struct{ *Stream }
+
+// Mark implements control.Stream.
+func (s apiStream) Mark(ctx context.Context, m Marker) (Resolved, bool, error) { return s.mark(ctx, m) }
+
+// Snapshot implements control.Stream.
+func (s apiStream) Snapshot(ctx context.Context) ([]byte, error) { return s.snapshotJSON(ctx) }
+
+// Info implements control.Stream.
+func (s apiStream) Info(ctx context.Context) (any, error) { return s.Stream.Info(ctx) }
+
+// contentPolicy is what the relay's own pages may do: nothing that did not come
+// from the relay itself.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
+	"connect-src 'self'; media-src 'self' blob:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+// pages serves the player page and the built SDK.
+func pages(files fs.FS) http.Handler {
+	server := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-cache")
+		if strings.HasPrefix(q.URL.Path, "/sdk/") { // embedded by other sites
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		}
+		server.ServeHTTP(w, q)
+	})
+}
+
+// recovering answers a call that panics, counts it, and lets the relay live.
+func (r *Relay) recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				r.metrics.panics.Inc()
+				r.log.Error("a call ended in a bug of the relay", "path", q.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				problem.Write(w, http.StatusInternalServerError, "the relay has a bug; its log says where")
+			}
+		}()
+		next.ServeHTTP(w, q)
+	})
+}
+
+// wrapped is the viewer-facing surface as this relay's own listener serves it.
+func (r *Relay) wrapped() http.Handler {
+	if r.cfg.Wrap == nil {
+		return r.handler
+	}
+	return r.cfg.Wrap(r.handler)
+}
+
+// adminHandler is the operators' surface.
+func (r *Relay) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case <-r.ready:
+			say(w, http.StatusOK, "ready\n")
+		default:
+			say(w, http.StatusServiceUnavailable, "starting\n")
+		}
+	})
+	if r.metrics.gatherer != nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.gatherer, promhttp.HandlerOpts{}))
+	}
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// adminGuarded asks for a token of scope admin where the listener can be reached
+// from other machines.
+func (r *Relay) adminGuarded() http.Handler {
+	if isLoopback(r.cfg.Admin.Listen) || r.cfg.Auth.Insecure {
+		return r.admin
+	}
+	return auth.Require(r.tokens, auth.Admin, nil)(r.admin)
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+// quietHTTP hands the HTTP server's own complaints, such as failed TLS
+// handshakes, to the log as details.
+func quietHTTP(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }

@@ -1,0 +1,180 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/framelock/relay/internal/stream"
+)
+
+// metrics is what the relay tells operators. Labels are bounded: streams, and
+// reasons that the code names; never a viewer.
+type metrics struct {
+	gatherer prometheus.Gatherer
+
+	drops    *prometheus.CounterVec   // stream, reason
+	egress   *prometheus.CounterVec   // reason
+	joins    *prometheus.HistogramVec // stream, snapshot
+	sessions *prometheus.CounterVec   // stream, reason
+	frames   *prometheus.HistogramVec // stream
+	latency  *prometheus.HistogramVec // stream
+	skipped  *prometheus.CounterVec   // stream
+	markers  *prometheus.CounterVec   // stream
+	lateness *prometheus.HistogramVec // stream
+	panics   prometheus.Counter
+}
+
+func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		drops:  counter("input_drops_total", "Packets of studios that were not forwarded.", "stream", "reason"),
+		egress: counter("egress_drops_total", "Packets and messages that were not sent to viewers.", "reason"),
+		joins: histogram("join_seconds", "From a viewer's offer to its first packet.",
+			[]float64{.02, .05, .1, .2, .3, .5, 1, 2, 5}, "stream", "snapshot"),
+		sessions: counter("sessions_ended_total", "Sessions of viewers that have ended.", "stream", "reason"),
+		frames: histogram("frame_error_frames", "How many frames after its own an event was presented, as viewers report.",
+			[]float64{0, 1, 2, 3, 5, 10, 30}, "stream"),
+		latency: histogram("presented_latency_seconds", "From capture to presentation, as viewers report.",
+			[]float64{.005, .01, .02, .03, .05, .075, .1, .15, .2, .3, .5, 1, 2}, "stream"),
+		skipped: counter("skipped_frames_total", "Frames that viewers' browsers did not present, as they report.", "stream"),
+		markers: counter("markers_total", "Events that game servers published.", "stream"),
+		lateness: histogram("marker_late_seconds", "How long its frame had left when an event came; 0 = in time.",
+			[]float64{0, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}, "stream"),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "relay", Name: "http_panics_total", Help: "Calls that ended in a bug of the relay.",
+		}),
+	}
+	var own *prometheus.Registry
+	if registerer == nil {
+		own = prometheus.NewRegistry()
+		registerer = own
+	}
+	m.gatherer = own
+	if g, ok := registerer.(prometheus.Gatherer); ok {
+		m.gatherer = g
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.panics,
+		buildInfo(), &streamCollector{r},
+	} {
+		errs = append(errs, registerer.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "relay", Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(
+		prometheus.HistogramOpts{Namespace: "relay", Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+func buildInfo() prometheus.Collector {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "relay", Name: "build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
+	}, func() float64 { return 1 })
+}
+
+// Dropped implements egress.Drops for the shards, which serve all streams.
+func (m *metrics) Dropped(reason string, n int) { m.egress.WithLabelValues(reason).Add(float64(n)) }
+
+// stream returns the metrics of one stream.
+func (m *metrics) stream(name string) stream.Metrics { return streamMetrics{m, name} }
+
+type streamMetrics struct {
+	*metrics
+	name string
+}
+
+func (s streamMetrics) Dropped(reason string, n int) {
+	s.drops.WithLabelValues(s.name, reason).Add(float64(n))
+}
+
+func (s streamMetrics) Joined(after time.Duration, snapshot bool) {
+	label := "no"
+	if snapshot {
+		label = "yes"
+	}
+	s.joins.WithLabelValues(s.name, label).Observe(after.Seconds())
+}
+
+func (s streamMetrics) Left(reason string) { s.sessions.WithLabelValues(s.name, reason).Inc() }
+
+func (s streamMetrics) Presented(frameError, skipped int, latency time.Duration) {
+	s.frames.WithLabelValues(s.name).Observe(float64(frameError))
+	s.skipped.WithLabelValues(s.name).Add(float64(skipped))
+	s.latency.WithLabelValues(s.name).Observe(latency.Seconds())
+}
+
+func (s streamMetrics) Marked(late time.Duration) {
+	s.markers.WithLabelValues(s.name).Inc()
+	s.lateness.WithLabelValues(s.name).Observe(late.Seconds())
+}
+
+// streamCollector reads the state of every stream when metrics are asked for.
+type streamCollector struct{ relay *Relay }
+
+var (
+	descViewers = describe("viewers", "Viewers of a stream.", "stream")
+	descPaused  = describe("stream_paused", "1 while no video comes from the studio.", "stream")
+	descHealthy = describe("stream_health_problems", "How many things are wrong with a stream; the API says which.", "stream")
+	descSeq     = describe("stream_seq", "Newest event of a stream.", "stream")
+	descPackets = describe("input_packets_total", "Packets from the studio.", "stream", "track")
+	descLost    = describe("input_lost_total", "Packets lost between studio and relay.", "stream", "track")
+	descEpoch   = describe("input_epoch", "Count of sources and restarts of a track.", "stream", "track")
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("relay_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *streamCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descEpoch} {
+		ch <- d
+	}
+}
+
+// scrapeTimeout is how long a stream may take to describe itself.
+const scrapeTimeout = time.Second
+
+// Collect implements prometheus.Collector.
+func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	for _, name := range c.relay.names {
+		info, err := c.relay.streams[name].Info(ctx)
+		if err != nil {
+			continue
+		}
+		paused := 0.0
+		if info.Paused {
+			paused = 1
+		}
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
+		}
+		gauge(descViewers, float64(info.Viewers))
+		gauge(descPaused, paused)
+		gauge(descHealthy, float64(len(info.Health)))
+		gauge(descSeq, float64(info.Seq))
+		for _, t := range info.Tracks {
+			for d, v := range map[*prometheus.Desc]uint64{descPackets: t.Packets, descLost: t.Lost} {
+				ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), name, t.Track)
+			}
+			ch <- prometheus.MustNewConstMetric(descEpoch, prometheus.GaugeValue, float64(t.Epoch), name, t.Track)
+		}
+	}
+}

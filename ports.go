@@ -1,0 +1,157 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
+)
+
+// ports is every socket of a running relay.
+type ports struct {
+	http, admin net.Listener // nil if not wanted
+	media       net.PacketConn
+	endpoint    *egress.Endpoint // owns media
+	rtp         map[string][forward.Tracks]*ingest.Listener
+}
+
+// Buffers of the sockets, in bytes, and of free packets.
+const (
+	mediaSocketBuffer = 4 << 20
+	packetsKept       = 4096
+)
+
+// open opens every socket, so that an address that cannot be had is found out
+// before anything works.
+func (r *Relay) open() error {
+	p := &r.ports
+	p.rtp = map[string][forward.Tracks]*ingest.Listener{}
+	r.addrs = Addrs{Streams: map[string]StreamAddrs{}}
+	var err error
+	if p.http, err = listenTCP("http.listen", r.cfg.HTTP.Listen); err != nil {
+		return err
+	}
+	if p.admin, err = listenTCP("admin.listen", r.cfg.Admin.Listen); err != nil {
+		return err
+	}
+	if err := r.openMedia(); err != nil {
+		return err
+	}
+	for _, name := range r.names {
+		if err := r.openStream(r.streams[name]); err != nil {
+			return err
+		}
+	}
+	r.addrs.HTTP, r.addrs.Admin, r.addrs.UDP = address(p.http), address(p.admin), p.media.LocalAddr().String()
+	return nil
+}
+
+func listenTCP(key, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	return l, taken(key, address, err)
+}
+
+func (r *Relay) openMedia() error {
+	listen := r.cfg.Media.UDP
+	conn, err := net.ListenPacket("udp", listen)
+	if err != nil {
+		return taken("media.udp", listen, err)
+	}
+	r.ports.media = conn
+	if udp, ok := conn.(*net.UDPConn); ok {
+		// The kernel may grant less; that is no reason not to start.
+		_ = udp.SetReadBuffer(mediaSocketBuffer)
+		_ = udp.SetWriteBuffer(mediaSocketBuffer)
+	}
+	host := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+	r.ports.endpoint, err = egress.NewEndpoint(egress.EndpointConfig{
+		Conn: conn, PublicIPs: r.cfg.Media.PublicIPs, Logger: r.log,
+		Loopback: r.cfg.Media.IncludeLoopback || host.Unmap().IsLoopback(),
+	})
+	return err
+}
+
+func (r *Relay) openStream(s *Stream) error {
+	pool := packet.NewPool(packetsKept)
+	var listeners [forward.Tracks]*ingest.Listener
+	for t, track := range []trackSetup{s.cfg.video, s.cfg.audio} {
+		if track.listen == "" {
+			continue
+		}
+		l, err := ingest.Listen(forward.Track(t), track.listen, track.mux, pool, r.now)
+		if err != nil {
+			key := "streams." + s.name + ".rtp." + [forward.Tracks]string{"video", "audio"}[t] + ".listen"
+			return taken(key, track.listen, err)
+		}
+		listeners[t] = l
+		r.ports.rtp[s.name] = listeners
+	}
+	s.pool = pool
+	r.addrs.Streams[s.name] = StreamAddrs{rtpAddress(listeners[forward.Video]), rtpAddress(listeners[forward.Audio])}
+	return nil
+}
+
+func rtpAddress(l *ingest.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Address().String()
+}
+
+func address(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// taken says which setting to change when an address cannot be had.
+func taken(key, address string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: %s is in use by another program; stop it, or set %s to another port (0 takes a free one): %w",
+			key, address, key, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s: %s may not be opened by this user; set %s to a port above 1023: %w", key, address, key, err)
+	}
+	return fmt.Errorf("%s: %w", key, err)
+}
+
+// close closes what open opened. Closing twice is harmless.
+func (p *ports) close() error {
+	var errs []error
+	for _, l := range []net.Listener{p.http, p.admin} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	if p.endpoint != nil {
+		errs = append(errs, p.endpoint.Close())
+	}
+	if p.media != nil {
+		errs = append(errs, p.media.Close())
+	}
+	for _, tracks := range p.rtp {
+		for _, l := range tracks {
+			if l != nil {
+				l.Close()
+			}
+		}
+	}
+	for i, err := range errs {
+		if errors.Is(err, net.ErrClosed) {
+			errs[i] = nil
+		}
+	}
+	return errors.Join(errs...)
+}

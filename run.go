@@ -1,0 +1,132 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/framelock/relay/internal/stream"
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+)
+
+// Deadlines of HTTP and of the end.
+const (
+	headerTimeout = 5 * time.Second
+	bodyTimeout   = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	httpGrace     = time.Second     // for calls that are under way when the relay stops
+	sessionGrace  = 5 * time.Second // for viewers' sessions to say goodbye
+)
+
+// serve works on open sockets until ctx ends or something fails, then ends it all
+// in the order of the flow: inputs, streams, sessions, shards.
+func (r *Relay) serve(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, r.ports.close()) }()
+	shards, stopShards := r.startShards()
+	defer stopShards()
+	loops, err := r.makeLoops(shards)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for name, loop := range loops {
+		group.Go(func() error { return loop.Run(ctx) })
+		for _, l := range r.ports.rtp[name] {
+			if l != nil {
+				group.Go(func() error { return l.Run(ctx, loop) })
+			}
+		}
+	}
+	group.Go(func() error { return r.serveHTTP(ctx, r.ports.http, r.wrapped(), true) })
+	group.Go(func() error { return r.serveHTTP(ctx, r.ports.admin, r.adminGuarded(), false) })
+	close(r.ready)
+	r.log.Info("ready", "http", r.addrs.HTTP, "udp", r.addrs.UDP, "admin", r.addrs.Admin, "streams", len(r.names))
+	err = group.Wait()
+	r.sessions.closeAll("shutdown", sessionGrace)
+	return err
+}
+
+// startShards starts as many shards as there are cores. The returned function
+// stops them.
+func (r *Relay) startShards() ([]*egress.Shard, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running errgroup.Group
+	shards := make([]*egress.Shard, runtime.GOMAXPROCS(0))
+	for i := range shards {
+		shards[i] = egress.NewShard(egress.Settings{
+			PlayoutDelay: r.cfg.Media.PlayoutDelay.extension(), Now: r.now, Drops: r.metrics,
+		})
+		running.Go(func() error { shards[i].Run(ctx); return nil })
+	}
+	r.sessions.shards = shards
+	return shards, func() { cancel(); _ = running.Wait() }
+}
+
+// makeLoops takes every stream's lease.
+func (r *Relay) makeLoops(shards []*egress.Shard) (map[string]*stream.Loop, error) {
+	loops := map[string]*stream.Loop{}
+	for _, name := range r.names {
+		s, listeners := r.streams[name], r.ports.rtp[name]
+		loop, err := stream.New(s.cfg.Config, stream.Shell{
+			Now: r.now, Pool: s.pool, Shards: shards, Logger: r.log, Metrics: r.metrics.stream(name),
+			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, StateDir: r.cfg.State.Dir,
+		})
+		if err != nil {
+			return nil, err
+		}
+		loops[name] = loop
+		s.loop.Store(loop)
+	}
+	return loops, nil
+}
+
+func sendRTCP(listeners [forward.Tracks]*ingest.Listener) func(forward.Track, []byte, netip.AddrPort) error {
+	return func(t forward.Track, b []byte, to netip.AddrPort) error { return listeners[t].SendRTCP(b, to) }
+}
+
+// serveHTTP serves a listener until ctx ends. Without a listener it only waits.
+func (r *Relay) serveHTTP(ctx context.Context, l net.Listener, h http.Handler, secure bool) error {
+	if l == nil {
+		<-ctx.Done()
+		return nil
+	}
+	if secure {
+		var err error
+		if l, err = r.cfg.HTTP.TLS.wrap(l, r.now, r.log); err != nil {
+			return err
+		}
+	}
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: quietHTTP(r.log), BaseContext: func(net.Listener) context.Context { return base },
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		grace, done := context.WithTimeout(base, httpGrace)
+		defer done()
+		if server.Shutdown(grace) != nil { // streams of events do not end by themselves
+			cancel()
+			_ = server.Close()
+		}
+	})
+	err := server.Serve(l)
+	if stop() {
+		return err // it failed by itself
+	}
+	<-ended
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,186 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/signaling/auth"
+	"github.com/framelock/relay/signaling/sdp"
+	"github.com/framelock/relay/signaling/whep"
+)
+
+// sessions is the registry of viewers' sessions. It implements whep.Gateway
+// together with Relay.
+type sessions struct {
+	shards []*egress.Shard // set before the relay is ready
+
+	mu     sync.Mutex
+	open   map[string]session
+	next   int           // of shards, in turn
+	empty  chan struct{} // closed when the last session has left, while closing
+	closed bool
+}
+
+type session struct {
+	viewer *egress.Viewer
+	stream string
+	owner  string // the name of the token that opened it
+}
+
+func newSessions() *sessions { return &sessions{open: map[string]session{}} }
+
+// errStopping is what viewers hear who come while the relay stops.
+var errStopping = fmt.Errorf("%w: the relay is stopping", whep.ErrBusy)
+
+// Play implements whep.Gateway.
+func (r *Relay) Play(_ context.Context, name string, offer sdp.Offer, viewer auth.Identity) (whep.Answer, error) {
+	s, ok := r.streams[name]
+	if !ok {
+		return whep.Answer{}, whep.ErrNoStream
+	}
+	loop := s.loop.Load()
+	if loop == nil {
+		return whep.Answer{}, fmt.Errorf("%w: %w", whep.ErrBusy, ErrNotRunning)
+	}
+	chosen, err := s.cfg.choose(offer)
+	if err != nil {
+		return whep.Answer{}, err
+	}
+	id := newSessionID()
+	shard, err := r.sessions.reserve(id, session{stream: name, owner: viewer.Name})
+	if err != nil {
+		return whep.Answer{}, err
+	}
+	v, answer, err := egress.Open(r.ports.endpoint, chosen, id, s.cfg.Number, loop, shard)
+	if err != nil {
+		r.sessions.left(id)
+		if errors.Is(err, egress.ErrOffer) {
+			r.log.Info("offer not answered", "stream", name, "error", err)
+			return whep.Answer{}, &sdp.FieldError{Field: "offer", Allowed: "an offer that the relay can answer"}
+		}
+		return whep.Answer{}, err
+	}
+	r.sessions.opened(id, v)
+	return whep.Answer{SDP: []byte(answer), Session: id}, nil
+}
+
+// Stop implements whep.Gateway. A session that is not the caller's own is not
+// told apart from one that does not exist.
+func (r *Relay) Stop(_ context.Context, stream, id string, viewer auth.Identity) error {
+	s, ok := r.sessions.find(id)
+	if !ok || s.stream != stream || s.owner != viewer.Name || s.viewer == nil {
+		return whep.ErrNoSession
+	}
+	s.viewer.Leave("deleted")
+	return nil
+}
+
+// choose picks what the viewer gets of what it offers to receive: the studio's
+// own formats, since nothing is transcoded.
+func (s *streamSetup) choose(o sdp.Offer) (egress.Offer, error) {
+	chosen := egress.Offer{SDP: o.SDP, Channels: o.Application}
+	if s.Video != nil && o.Video != nil {
+		f, ok := o.Video.Choose(s.Video.Codec, s.profile)
+		if !ok {
+			return chosen, noCodec("video", s.Video.Codec.String(), o.Video.Names)
+		}
+		chosen.Video = trackFormat(f, o.Video.MID)
+	}
+	if s.Audio != nil && o.Audio != nil {
+		f, ok := o.Audio.Choose(s.Audio.Codec, "")
+		if !ok {
+			return chosen, noCodec("audio", s.Audio.Codec.String(), o.Audio.Names)
+		}
+		chosen.Audio = trackFormat(f, o.Audio.MID)
+	}
+	return chosen, nil
+}
+
+func noCodec(kind, sent string, offered []string) error {
+	return fmt.Errorf("%w: the studio sends %s %s, the viewer offers %v", whep.ErrNoCodec, kind, sent, offered)
+}
+
+func trackFormat(f sdp.Format, mid string) *egress.TrackFormat {
+	return &egress.TrackFormat{
+		Codec: f.Codec, PayloadType: f.PayloadType, FMTP: f.FMTP, RTXPayloadType: f.RTX, MID: mid,
+	}
+}
+
+// newSessionID returns 128 bits that nobody can guess.
+func newSessionID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// reserve makes room for a session and picks its shard.
+func (s *sessions) reserve(id string, e session) (*egress.Shard, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errStopping
+	}
+	s.open[id] = e
+	s.next++
+	return s.shards[s.next%len(s.shards)], nil
+}
+
+// opened notes a session's viewer, unless it has left already.
+func (s *sessions) opened(id string, v *egress.Viewer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.open[id]; ok {
+		e.viewer = v
+		s.open[id] = e
+	}
+}
+
+func (s *sessions) find(id string) (session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.open[id]
+	return e, ok
+}
+
+// left forgets a session that has ended.
+func (s *sessions) left(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, id)
+	if s.closed && len(s.open) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// closeAll ends every session and waits, but not for longer than grace.
+func (s *sessions) closeAll(reason string, grace time.Duration) {
+	s.mu.Lock()
+	s.closed = true
+	var viewers []*egress.Viewer
+	for _, e := range s.open {
+		if e.viewer != nil {
+			viewers = append(viewers, e.viewer)
+		}
+	}
+	empty := make(chan struct{})
+	if len(s.open) > 0 {
+		s.empty = empty
+	} else {
+		close(empty)
+	}
+	s.mu.Unlock()
+	for _, v := range viewers {
+		v.Leave(reason)
+	}
+	select {
+	case <-empty:
+	case <-time.After(grace):
+	}
+}

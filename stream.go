@@ -1,0 +1,137 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/framelock/relay/internal/stream"
+	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/state"
+)
+
+// The types of the timeline, as the packages that define them have them.
+type (
+	// Marker asks for an event to be bound to a frame.
+	Marker = marker.Request
+	// At names a frame; see Next, AtTS, AtCapture and AtSource.
+	At = marker.At
+	// Resolved says which frame a marker was bound to.
+	Resolved = marker.Resolved
+	// Event is one entry of a stream's log.
+	Event = marker.Event
+	// Kind says what an event means.
+	Kind = marker.Kind
+	// Snapshot is the state of a stream at a frame.
+	Snapshot = state.Snapshot
+	// Info describes a stream as it is now.
+	Info = stream.Info
+)
+
+// The kinds of event that can be published.
+const (
+	Mark    = marker.Marker
+	State   = marker.State
+	Outcome = marker.Outcome
+	Void    = marker.Void
+)
+
+// What Stream.Mark can return, besides a *marker.FieldError for a malformed
+// marker. Use errors.Is.
+var (
+	ErrFrameNotSeen = marker.ErrFrameNotSeen
+	ErrPaused       = marker.ErrPaused
+	ErrConflict     = marker.ErrConflict
+	ErrTooLarge     = marker.ErrTooLarge
+	ErrInboxFull    = marker.ErrInboxFull
+	ErrUnresolvable = marker.ErrUnresolvable
+)
+
+// Next names the next frame to be accepted.
+func Next() At { return At{Next: true} }
+
+// AtTS names the first frame at or after a canonical timestamp.
+func AtTS(ts uint64) At { return At{TS: ts} }
+
+// AtCapture names the first frame captured at or after t.
+func AtCapture(t time.Time) At { return At{CaptureTime: t} }
+
+// AtSource names a frame by the SSRC and RTP timestamp that the studio put on the
+// wire.
+func AtSource(ssrc, ts uint32) At { return At{Source: &marker.SourceTime{SSRC: ssrc, TS: ts}} }
+
+// Stream is one stream of a relay. Its methods may be called from anywhere.
+type Stream struct {
+	name string
+	cfg  streamSetup
+	pool *packet.Pool // of what its studio sends; set when the relay runs
+	loop atomic.Pointer[stream.Loop]
+}
+
+// Name returns the stream's name.
+func (s *Stream) Name() string { return s.name }
+
+// Mark binds an event to a frame. It returns when the frame is known: at once for
+// one that has come, else when it comes, within the marker's timeout. The same ID
+// and content again return the same answer.
+func (s *Stream) Mark(ctx context.Context, m Marker) (Resolved, error) {
+	res, _, err := s.mark(ctx, m)
+	return res, err
+}
+
+func (s *Stream) mark(ctx context.Context, m Marker) (Resolved, bool, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return Resolved{}, false, ErrNotRunning
+	}
+	return l.Mark(ctx, m)
+}
+
+// Snapshot returns the state at the newest frame that has been sent.
+func (s *Stream) Snapshot(ctx context.Context) (Snapshot, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return Snapshot{}, ErrNotRunning
+	}
+	return l.Snapshot(ctx)
+}
+
+// Info describes the stream as it is now.
+func (s *Stream) Info(ctx context.Context) (Info, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return Info{}, ErrNotRunning
+	}
+	return l.Info(ctx)
+}
+
+// Subscribe returns the bytes of every event after seq, or of every new event if
+// seq is 0, in order. [DecodeEvent] reads them. The channel is closed when ctx
+// ends, when the relay stops, and when the reader falls more than a few hundred
+// events behind.
+func (s *Stream) Subscribe(ctx context.Context, seq uint64) (<-chan []byte, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return nil, ErrNotRunning
+	}
+	return l.Subscribe(ctx, seq)
+}
+
+// DecodeEvent reads the bytes of an event.
+func DecodeEvent(b []byte) (Event, error) { return marker.DecodeEvent(b) }
+
+// snapshotJSON is the snapshot as the API serves it.
+func (s *Stream) snapshotJSON(ctx context.Context) ([]byte, error) {
+	snapshot, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of %s: %w", s.name, err)
+	}
+	return b, nil
+}
