@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -30,7 +31,10 @@ func ReadOffer(b []byte) (Offer, error) {
 	if err := d.checkTransport(); err != nil {
 		return Offer{}, err
 	}
-	o := Offer{SDP: d.withoutCandidates()}
+	var o Offer
+	if o.SDP, err = d.withoutCandidates(); err != nil {
+		return Offer{}, err
+	}
 	for i, m := range d.MediaDescriptions {
 		if d.rejected(i) {
 			continue
@@ -108,16 +112,24 @@ func (d description) receives(section int) bool {
 	return true // RFC 8866, section 6.7
 }
 
-func (d description) withoutCandidates() string {
-	var b strings.Builder
-	for _, line := range d.lines {
-		switch {
-		case strings.HasPrefix(line, "a=candidate"), strings.HasPrefix(line, "a=remote-candidates"),
-			line == "a=end-of-candidates", line == "":
-			continue
-		}
-		b.WriteString(line)
-		b.WriteString("\r\n")
+// withoutCandidates writes what was understood, and not the viewer's own text:
+// another reader could find candidates there that this one takes for something
+// else. It takes the candidates out of d.
+func (d description) withoutCandidates() (string, error) {
+	for _, m := range d.MediaDescriptions {
+		m.Attributes = slices.DeleteFunc(m.Attributes, isCandidate)
 	}
-	return b.String()
+	d.Attributes = slices.DeleteFunc(d.Attributes, isCandidate)
+	b, err := d.Marshal()
+	if err == nil {
+		err = new(sdp.SessionDescription).Unmarshal(b)
+	}
+	if err != nil {
+		return "", fieldError(0, "body", strings.Join(d.lines, "\n"), "each line with all its fields (RFC 8866)")
+	}
+	return string(b), nil
+}
+
+func isCandidate(a sdp.Attribute) bool {
+	return a.Key == sdp.AttrKeyCandidate || a.Key == sdp.AttrKeyEndOfCandidates || a.Key == "remote-candidates"
 }

@@ -114,17 +114,38 @@ func TestReadOfferOfBrowsers(t *testing.T) {
 	}
 }
 
-func TestReadOfferKeepsTheRest(t *testing.T) {
-	text := read(t, "chromium-video-audio-data.sdp")
-	var want []string
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "a=candidate:") {
-			want = append(want, line)
-		}
+func TestReadOfferSeesThroughHiddenLines(t *testing.T) {
+	const candidate = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+	for name, text := range map[string]string{
+		"after the time":       strings.Replace(head, "t=0 0", "t=0 0 "+candidate, 1) + transport + video,
+		"in the session":       head + transport + candidate + video,
+		"in a rejected m-line": head + transport + video + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + candidate,
+		"the last, unended":    head + transport + video + strings.TrimSpace(candidate),
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := ReadOffer([]byte(text))
+			if err == nil && strings.Contains(o.SDP, "192.0.2.1") {
+				t.Errorf("still there:\n%s", o.SDP)
+			}
+		})
 	}
-	got := readOffer(t, text).SDP
-	if diff := cmp.Diff(strings.Join(want, ""), got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	_, err := ReadOffer([]byte(head + transport + video + "a=ice-lite"))
+	checkFieldError(t, err, FieldError{Line: 12, Field: "a=ice-lite", Value: "a=ice-lite"})
+}
+
+func TestReadOfferKeepsTheRest(t *testing.T) {
+	for _, name := range []string{"chromium-video-audio-data.sdp", "firefox-video-audio-data.sdp"} {
+		text := read(t, name)
+		var want []string
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "a=candidate:") && !strings.HasPrefix(line, "a=end-of-candidates") {
+				want = append(want, line)
+			}
+		}
+		got := readOffer(t, text).SDP
+		if diff := cmp.Diff(strings.Join(want, ""), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -73,11 +73,15 @@ func parse(b []byte) (description, error) {
 	if n := countMedia(b); n > MaxMedia {
 		return description{}, fieldError(0, "m=", fmt.Sprintf("%d lines", n), fmt.Sprintf("1 to %d lines", MaxMedia))
 	}
-	d := description{SessionDescription: new(sdp.SessionDescription)}
-	if err := d.Unmarshal(b); err != nil {
-		return description{}, syntaxError(b)
+	text := string(b)
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n" // the parser drops a last line without an end
 	}
-	d.lines = strings.Split(string(b), "\n")
+	d := description{SessionDescription: new(sdp.SessionDescription)}
+	if err := d.UnmarshalString(text); err != nil {
+		return description{}, syntaxError(text)
+	}
+	d.lines = strings.Split(text, "\n")
 	for i, line := range d.lines {
 		line = strings.TrimSuffix(line, "\r")
 		d.lines[i] = line
@@ -105,19 +109,19 @@ func countMedia(b []byte) int {
 
 // syntaxError names the line that the parser stumbled over. The parser goes line
 // by line, so the first lines up to that one fail and any fewer do not.
-func syntaxError(b []byte) error {
-	lines := strings.SplitAfter(string(b), "\n")
+func syntaxError(text string) error {
+	lines := strings.SplitAfter(text, "\n")
 	n := sort.Search(len(lines), func(n int) bool {
 		return new(sdp.SessionDescription).UnmarshalString(strings.Join(lines[:n], "")) != nil
 	})
 	const allowed = "a line of a session description (RFC 8866), in its place: v= o= s= t=, then m= and a="
 	if n == 0 || n > len(lines) {
-		return fieldError(0, "body", string(b), allowed)
+		return fieldError(0, "body", text, allowed)
 	}
-	text := strings.TrimRight(lines[n-1], "\r\n")
-	field, value := "line", text
-	if len(text) >= 2 && text[1] == '=' {
-		field, value = text[:2], text[2:]
+	line := strings.TrimRight(lines[n-1], "\r\n")
+	field, value := "line", line
+	if len(line) >= 2 && line[1] == '=' {
+		field, value = line[:2], line[2:]
 	}
 	return fieldError(n, field, value, allowed)
 }
