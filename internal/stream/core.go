@@ -265,7 +265,7 @@ func (c *Core) keep(t *track, p *forward.Packet, late bool) {
 		return
 	}
 	if late && p.Slot < t.next {
-		c.out.Forward(p)
+		c.out.Forward(t.history.Get(p.Slot)) // not p, which would then escape to the heap
 	}
 }
 

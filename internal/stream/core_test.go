@@ -1,0 +1,472 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+)
+
+func TestPayloadGoesThroughUnchanged(t *testing.T) {
+	tb := newTable(t)
+	for i := range 90 {
+		tb.frame(i%30 == 0, 1+i%5)
+	}
+	got := tb.packets()
+	if len(got) != len(tb.feed.sent) {
+		t.Fatalf("%d packets out, %d in", len(got), len(tb.feed.sent))
+	}
+	for i, o := range got {
+		if !bytes.Equal(o.payload, tb.feed.sent[i]) {
+			t.Fatalf("packet %d: %x, want %x", i, o.payload, tb.feed.sent[i])
+		}
+		if i > 0 && (o.packet.Slot != got[i-1].packet.Slot+1 || o.packet.TS < got[i-1].packet.TS) {
+			t.Fatalf("packet %d: slot %d ts %d after slot %d ts %d", i, o.packet.Slot, o.packet.TS, got[i-1].packet.Slot, got[i-1].packet.TS)
+		}
+	}
+	if first := got[0].packet.TS; first != uint64(epochStart.Unix())*90000 {
+		t.Errorf("the line begins at %d, want the wall clock's %d", first, epochStart.Unix()*90000)
+	}
+}
+
+func TestNextBindsToTheNextFrameBeforeItLeaves(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 3)
+	tb.frame(false, 3)
+	answer := tb.mark(marker.Request{ID: "a", Kind: marker.Outcome, At: marker.At{Next: true}, Data: json.RawMessage(`17`)})
+	before := len(tb.out)
+	tb.frame(false, 3)
+	a := answered1(t, answer)
+	if a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	if want := uint64(epochStart.Unix())*90000 + 2*ticks; a.Resolved.TS != want || a.Resolved.Frame != 3 || a.Resolved.LateMS != 0 {
+		t.Errorf("resolved %+v, want ts %d, frame 3, in time", a.Resolved, want)
+	}
+	rest := tb.out[before:]
+	if rest[0].message == nil || rest[1].packet == nil {
+		t.Fatal("the event must leave before the first packet of its frame")
+	}
+	hash := marker.LeafHash(rest[0].message.Bytes)
+	for i, o := range tb.packets()[6:] {
+		p := o.packet
+		if i == 2 {
+			break // may carry the frame's hash
+		}
+		x, err := marker.ParseExtension(p.Marker[:p.MarkerSize])
+		if err != nil {
+			t.Fatalf("packet %d: %v", i, err)
+		}
+		if x.Kind != marker.Outcome || x.Seq != 1 || x.RefTS != uint32(a.Resolved.TS) || x.Repeat != (i > 0) || x.Late ||
+			!bytes.Equal(x.Digest[:], hash[:4]) {
+			t.Errorf("packet %d carries %+v", i, x)
+		}
+	}
+}
+
+func TestCaptureTimeNamesTheFrame(t *testing.T) {
+	tb := newTable(t)
+	tb.report()
+	tb.frame(true, 2)
+	tb.report()
+	for i := range 60 {
+		tb.frame(false, 2)
+		if i%30 == 0 {
+			tb.report()
+		}
+	}
+	frame := func(n int) time.Time { return tb.feed.start.Add(time.Duration(n) * interval) }
+	for _, c := range []struct {
+		name string
+		at   time.Time
+		want int // the feed's frame, from 0
+	}{
+		{"its own capture time", frame(40), 40},
+		{"just before", frame(40).Add(-3 * time.Millisecond), 40},
+		{"well after", frame(40).Add(5 * time.Millisecond), 41},
+		{"the newest", frame(60), 60},
+	} {
+		a := answered1(t, tb.mark(marker.Request{ID: c.name[:3], At: marker.At{CaptureTime: c.at}}))
+		if a.Err != nil {
+			t.Errorf("%s: %v", c.name, a.Err)
+			continue
+		}
+		want := uint64(epochStart.Unix())*90000 + uint64(c.want)*ticks
+		if a.Resolved.TS != want || a.Resolved.Clock != "sender_report" || a.Resolved.ErrorMS > 1000./60 {
+			t.Errorf("%s: %+v, want ts %d", c.name, a.Resolved, want)
+		}
+		if a.Resolved.LateMS <= 0 {
+			t.Errorf("%s: a frame that has left is late: %+v", c.name, a.Resolved)
+		}
+	}
+	future := tb.mark(marker.Request{ID: "fut", At: marker.At{CaptureTime: frame(65)}})
+	for range 10 {
+		tb.frame(false, 2)
+	}
+	if a := answered1(t, future); a.Err != nil || a.Resolved.TS != uint64(epochStart.Unix())*90000+65*ticks || a.Resolved.LateMS != 0 {
+		t.Errorf("future: %+v", a)
+	}
+}
+
+func TestFormsOfAtThatCannotBeResolved(t *testing.T) {
+	tb := newTable(t)
+	check := func(name string, at marker.At, want error) {
+		t.Helper()
+		if a := answered1(t, tb.mark(marker.Request{ID: name, At: at})); !errors.Is(a.Err, want) {
+			t.Errorf("%s: %v, want %v", name, a.Err, want)
+		}
+	}
+	check("before-anything", marker.At{Next: true}, marker.ErrPaused)
+	for i := range 30 {
+		tb.frame(i == 0, 1)
+	}
+	now := uint64(tb.now.Unix()) * 90000
+	check("too-far", marker.At{TS: now + 20*90000}, marker.ErrUnresolvable)
+	check("too-old", marker.At{TS: now - 100*90000}, marker.ErrUnresolvable)
+	check("no-such-source", marker.At{Source: &marker.SourceTime{SSRC: 1, TS: 1}}, marker.ErrUnresolvable)
+	tb.advance(time.Second)
+	check("paused", marker.At{Next: true}, marker.ErrPaused)
+}
+
+func TestAnIDIsAnsweredOnce(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 1)
+	r := marker.Request{ID: "x", At: marker.At{Next: true}, Data: json.RawMessage(`{"n":1}`)}
+	first, second := tb.mark(r), tb.mark(r)
+	tb.frame(false, 1)
+	a, b := answered1(t, first), answered1(t, second)
+	if a.Err != nil || a.Resolved != b.Resolved {
+		t.Errorf("two callers of one request: %+v and %+v", a, b)
+	}
+	again := answered1(t, tb.mark(r))
+	if !again.Replayed || again.Resolved != a.Resolved {
+		t.Errorf("replay: %+v, want %+v", again, a)
+	}
+	r.Data = json.RawMessage(`{"n":2}`)
+	if c := answered1(t, tb.mark(r)); !errors.Is(c.Err, marker.ErrConflict) {
+		t.Errorf("other payload: %v", c.Err)
+	}
+	if n := len(tb.events()); n != 2 { // the event and its frame's hash
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+func TestARequestWhoseFrameNeverComesIsWithdrawn(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 1)
+	at := marker.At{TS: uint64(epochStart.Unix())*90000 + 5*90000}
+	r := marker.Request{ID: "x", At: at, Timeout: 100 * time.Millisecond}
+	answer := tb.mark(r)
+	for range 4 {
+		tb.frame(false, 1)
+	}
+	if a := answered1(t, answer); !errors.Is(a.Err, marker.ErrFrameNotSeen) {
+		t.Fatalf("%+v", a)
+	}
+	r.At, r.Data = marker.At{Next: true}, json.RawMessage(`2`)
+	answer = tb.mark(r)
+	tb.frame(false, 1)
+	if a := answered1(t, answer); a.Err != nil || a.Replayed {
+		t.Errorf("the ID is free again: %+v", a)
+	}
+}
+
+func TestHoldMakesADetectorsLagHarmless(t *testing.T) {
+	const hold = 200 * time.Millisecond
+	tb := newTable(t, func(c *Config) { c.Hold = hold })
+	for i := range 30 {
+		tb.frame(i == 0, 2)
+	}
+	// The detector saw frame 28 and took 60 ms.
+	ts := uint64(epochStart.Unix())*90000 + 28*ticks
+	a := answered1(t, tb.mark(marker.Request{ID: "x", At: marker.At{TS: ts}}))
+	if a.Err != nil || a.Resolved.LateMS != 0 || a.Resolved.TS != ts {
+		t.Fatalf("%+v", a)
+	}
+	told := len(tb.out)
+	s, err := tb.core.Snapshot(tb.now)
+	if err != nil || len(s.Pending) == 0 || s.StateAt >= ts {
+		t.Errorf("a snapshot before the frame has the event pending: %+v %v", s, err)
+	}
+	for range 10 {
+		tb.frame(false, 2)
+	}
+	carried := 0
+	for _, o := range tb.out[told:] {
+		if o.packet == nil {
+			continue
+		}
+		if late := tb.now.Sub(o.packet.Arrival); late < hold {
+			t.Fatalf("a packet left %v after it came, before %v", late, hold)
+		}
+		if o.packet.TS == ts && o.packet.MarkerSize == 16 {
+			carried++
+		}
+	}
+	if carried != 2 {
+		t.Errorf("%d of the frame's 2 packets carry the marker", carried)
+	}
+}
+
+func TestFrameHashFollowsItsEvent(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	answer := tb.mark(marker.Request{ID: "x", At: marker.At{Next: true}})
+	tb.frame(false, 3)
+	seq := answered1(t, answer).Resolved.Seq
+	events := tb.events()
+	if len(events) != 2 || events[1].Kind != marker.FrameHash || events[1].Seq != seq+1 || events[1].TS != events[0].TS {
+		t.Fatalf("%+v", events)
+	}
+	var data struct {
+		OfSeq uint64 `json:"of_seq"`
+		Hash  string `json:"hash"`
+	}
+	if err := json.Unmarshal(events[1].Data, &data); err != nil {
+		t.Fatal(err)
+	}
+	n := len(tb.feed.sent)
+	if want := annexBHash(tb.feed.sent[n-3:]); data.Hash != want || data.OfSeq != seq {
+		t.Errorf("hash %+v, want %s of seq %d", data, want, seq)
+	}
+	// An event that comes after its frame gets a hash as well.
+	late := answered1(t, tb.mark(marker.Request{ID: "y", At: marker.At{TS: events[0].TS}}))
+	events = tb.events()
+	if last := events[len(events)-1]; last.Kind != marker.FrameHash || last.Seq != late.Resolved.Seq+1 {
+		t.Errorf("after a late event: %+v", last)
+	}
+}
+
+func TestBurstIsWhatADecoderNeeds(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	for range 5 {
+		tb.frame(false, 2)
+	}
+	burst := tb.core.Burst()
+	if len(burst) != 12 || !burst[0].Keyframe || !burst[0].FrameStart {
+		t.Fatalf("%d packets, first %+v", len(burst), burst[0])
+	}
+	releaseAll(burst)
+	tb.frame(false, 1)
+	tb.feed.seq++ // one is lost
+	tb.frame(false, 2)
+	tb.advance(50 * time.Millisecond)
+	tb.frame(false, 2)
+	if burst := tb.core.Burst(); burst != nil {
+		t.Errorf("a burst of %d packets across a hole", len(burst))
+	}
+	tb.frame(true, 1)
+	burst = tb.core.Burst()
+	if len(burst) != 1 {
+		t.Errorf("%d packets after the next keyframe", len(burst))
+	}
+	releaseAll(burst)
+}
+
+func TestALatePacketGetsItsOwnSlot(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	missing, ts := tb.feed.seq, tb.feed.ts
+	tb.feed.seq++
+	tb.packet(tb.nal(false, 1), true)
+	tb.feed.frames++
+	tb.feed.ts += ticks
+	tb.advance(100 * time.Millisecond)
+	before := tb.packets()
+	tb.raw(missing, ts, []byte{0x41, 9}, false)
+	after := tb.packets()
+	if len(before) != 3 || len(after) != 4 {
+		t.Fatalf("%d, then %d packets", len(before), len(after))
+	}
+	if got, want := after[3].packet.Slot, before[2].packet.Slot-1; got != want {
+		t.Errorf("slot %d, want %d", got, want)
+	}
+}
+
+func TestASourceThatRestartsGoesOnForward(t *testing.T) {
+	tb := newTable(t)
+	for i := range 30 {
+		tb.frame(i == 0, 2)
+	}
+	last := tb.packets()
+	tb.advance(3 * time.Second) // killed; the silence passes
+	tb.restartStudio(12345, 77)
+	n := len(tb.packets())
+	for range 5 {
+		tb.frame(false, 2) // it begins in the middle of a GOP
+	}
+	if got := len(tb.packets()); got != n {
+		t.Errorf("%d packets left before a keyframe", got-n)
+	}
+	if tb.keys == 0 {
+		t.Error("the studio was not asked for a keyframe")
+	}
+	tb.frame(true, 2)
+	tb.frame(false, 2)
+	all := tb.packets()
+	p, q := last[len(last)-1].packet, all[n].packet
+	if q.Slot != p.Slot+1 {
+		t.Errorf("slot %d after %d", q.Slot, p.Slot)
+	}
+	wall := uint64(tb.feed.start.UnixNano()/1e3) * 90 / 1000
+	if q.TS < wall || q.TS > wall+6*ticks {
+		t.Errorf("ts %d, want the wall clock's %d plus 5 frames", q.TS, wall)
+	}
+	if e := tb.core.Info(tb.now, 0).Epoch; e != 2 {
+		t.Errorf("epoch %d, want 2", e)
+	}
+}
+
+func TestASecondSenderIsNeverMixedIn(t *testing.T) {
+	tb := newTable(t)
+	for i := range 10 {
+		tb.frame(i == 0, 1)
+		mine := tb.feed
+		tb.feed.from, tb.feed.ssrc = mine.from, mine.ssrc+1
+		tb.raw(5, 5, []byte{0x65, 0xee}, true)
+		tb.feed = mine
+	}
+	if n := len(tb.packets()); n != 10 || tb.drops[DropForeign] != 10 {
+		t.Errorf("%d packets forwarded, %v", n, tb.drops)
+	}
+}
+
+func TestParameterSetsComeInBand(t *testing.T) {
+	sps, pps := []byte{0x67, 1, 2, 3}, []byte{0x68, 4}
+	tb := newTable(t, func(c *Config) { c.Video.ParameterSets = [][]byte{sps, pps} })
+	tb.frame(true, 2)
+	tb.frame(false, 2)
+	tb.packet([]byte{0x67, 9, 9, 9}, false) // this keyframe brings its own
+	tb.packet([]byte{0x68, 9}, false)
+	tb.frame(true, 1)
+	got := tb.packets()
+	want := append([]byte{0x78, 0, 4}, append(sps, append([]byte{0, 2}, pps...)...)...)
+	if len(got) != 8 || got[0].payload[0]&0x1F != 24 || !bytes.Equal(got[0].payload[1:], want[1:]) {
+		t.Fatalf("%d packets, first %x, want %x", len(got), got[0].payload, want)
+	}
+	if !got[0].packet.FrameStart || got[1].packet.FrameStart || got[0].packet.TS != got[1].packet.TS {
+		t.Errorf("the parameter sets begin the keyframe: %+v %+v", got[0].packet, got[1].packet)
+	}
+	for i := 1; i < len(got); i++ {
+		if got[i].packet.Slot != got[i-1].packet.Slot+1 {
+			t.Errorf("slot %d after %d", got[i].packet.Slot, got[i-1].packet.Slot)
+		}
+	}
+	if burst := tb.core.Burst(); len(burst) != 3 {
+		t.Errorf("burst of %d packets, want the keyframe's 3", len(burst))
+	} else {
+		releaseAll(burst)
+	}
+}
+
+func TestSeqIsNeverUsedBeforeItIsLeased(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 1)
+	ts := tb.core.sent
+	n := 0
+	for ; ; n++ {
+		a := answered1(t, tb.mark(marker.Request{ID: fmt.Sprint(n), At: marker.At{TS: ts}}))
+		if errors.Is(a.Err, marker.ErrInboxFull) {
+			break
+		}
+		if a.Err != nil {
+			t.Fatal(a.Err)
+		}
+	}
+	if tb.core.seq != journal.SeqBlock || len(tb.lease) != 1 {
+		t.Fatalf("seq %d of %d leased, %d asked for", tb.core.seq, journal.SeqBlock, len(tb.lease))
+	}
+	tb.core.Leased(tb.lease[0], nil)
+	if a := answered1(t, tb.mark(marker.Request{ID: "more", At: marker.At{TS: ts}})); a.Err != nil || a.Resolved.Seq != journal.SeqBlock+1 {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestARestartSaysSoOnItsFirstFrame(t *testing.T) {
+	tb := newTable(t)
+	lease := journal.Lease{Log: 5, SeqEnd: 3 * journal.SeqBlock, Epoch: 4, AheadBy: time.Second}
+	tb.core = NewCore(tb.core.cfg, lease, 2*journal.SeqBlock, true, tb.pool, tb)
+	tb.frame(true, 1)
+	e := tb.events()
+	if len(e) != 1 || e[0].Kind != marker.Recovered || e[0].Seq != 2*journal.SeqBlock+1 || e[0].Epoch != 5 || e[0].Log != 5 {
+		t.Fatalf("%+v", e)
+	}
+	if want := uint64(epochStart.Unix()+1) * 90000; e[0].TS != want {
+		t.Errorf("ts %d, want one second ahead: %d", e[0].TS, want)
+	}
+}
+
+func TestPauseIsNoticedWithinHalfASecond(t *testing.T) {
+	tb := newTable(t)
+	for i := range 5 {
+		tb.frame(i == 0, 1)
+	}
+	stopped, n := tb.now.Add(-interval), len(tb.out)
+	for i := 0; i < 2000 && len(tb.out) > 0; i++ {
+		tb.advance(time.Millisecond)
+		for _, o := range tb.out[n:] {
+			if o.message != nil && bytes.Contains(o.message.Bytes, []byte(`"paused"`)) {
+				if d := tb.now.Sub(stopped); d > 500*time.Millisecond {
+					t.Errorf("noticed after %v", d)
+				}
+				return
+			}
+		}
+	}
+	t.Error("never noticed")
+}
+
+func TestEveryBufferIsGivenBack(t *testing.T) {
+	tb := newTable(t, func(c *Config) { c.Hold = 50 * time.Millisecond })
+	for i := range 400 {
+		tb.frame(i%60 == 0, 3)
+		if i%50 == 0 {
+			tb.feed.seq += 3
+		}
+	}
+	tb.core.Close()
+	if n := tb.pool.Live(); n != 0 {
+		t.Errorf("%d buffers are still held", n)
+	}
+}
+
+func TestPacketPathAllocatesNothing(t *testing.T) {
+	tb := newTable(t)
+	sink := &silent{}
+	core := NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, 0, false, tb.pool, sink)
+	tb.core = core
+	payload := append([]byte{0x65}, make([]byte, 1100)...)
+	send := func() {
+		for i := range 7 {
+			b := tb.pool.Get()
+			b.Data = append(b.Memory()[:0], 0x80, 96, byte(tb.feed.seq>>8), byte(tb.feed.seq),
+				byte(tb.feed.ts>>24), byte(tb.feed.ts>>16), byte(tb.feed.ts>>8), byte(tb.feed.ts), 0, 0, 0, 7)
+			if i == 6 {
+				b.Data[1] |= 0x80
+			}
+			b.Data = append(b.Data, payload...)
+			h, _ := parse(b.Data)
+			core.Media(forward.Video, tb.feed.from, forward.Arrival{Buffer: b, Header: h, At: tb.now})
+			tb.feed.seq++
+		}
+		payload[0] = 0x41
+		tb.feed.ts += ticks
+		tb.now = tb.now.Add(interval)
+	}
+	for range 400 { // fill the history
+		send()
+	}
+	if n := testing.AllocsPerRun(300, send); n != 0 {
+		t.Errorf("%v allocations per frame of 7 packets, want 0", n)
+	}
+	if sink.packets < 700*7 {
+		t.Errorf("only %d packets were forwarded", sink.packets)
+	}
+}
