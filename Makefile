@@ -47,3 +47,9 @@ web: ## build the SDK and the pages into web/dist and test them
 
 fmt: ## format the Go code
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+clips: ## draw and encode the studio's clips again (needs ffmpeg; the results are committed)
+	go run ./internal/studio/clips/make
+
+soak: ## watch the demo with the native viewer for an hour, or FOR=10m
+	@tools/soak $(FOR)
