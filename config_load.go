@@ -37,20 +37,27 @@ const envPrefix = "RELAY_"
 // [ConfigError]. The values are not judged: [Config.Validate] does that, when
 // flags too have been applied.
 func LoadConfig(path string, env []string) (*Config, error) {
+	if path == "" {
+		return ReadConfig("", nil, env)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, ConfigError{{Where: path, Problem: "cannot be read: " + reason(err)}}
+	}
+	return ReadConfig(path, text, env)
+}
+
+// ReadConfig is [LoadConfig] of a file that has been read already: name is its
+// path, for error messages and for the relative paths in it.
+func ReadConfig(name string, text []byte, env []string) (*Config, error) {
 	c := DefaultConfig()
 	c.origins = map[string]string{}
-	if path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, ConfigError{{Where: path, Problem: "cannot be read: " + reason(err)}}
-		}
-		l := loader{origins: c.origins, where: func(line int) string { return fmt.Sprintf("%s:%d", path, line) }}
-		l.document(text, reflect.ValueOf(&c).Elem())
-		if len(l.errs) > 0 {
-			return nil, l.errs
-		}
-		c.resolvePaths(filepath.Dir(path))
+	l := loader{origins: c.origins, where: func(line int) string { return fmt.Sprintf("%s:%d", name, line) }}
+	l.document(text, reflect.ValueOf(&c).Elem())
+	if len(l.errs) > 0 {
+		return nil, l.errs
 	}
+	c.resolvePaths(filepath.Dir(name))
 	var errs ConfigError
 	for _, variable := range slices.Sorted(slices.Values(env)) {
 		name, value, _ := strings.Cut(variable, "=")

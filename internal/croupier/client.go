@@ -30,12 +30,18 @@ type Mark struct {
 
 // At names a frame in exactly one way.
 type At struct {
-	Track       string             `json:"track,omitempty"`
-	Next        bool               `json:"next,omitempty"`
-	TS          uint64             `json:"ts,omitempty"`
-	Source      *marker.SourceTime `json:"source,omitempty"`
-	CaptureTime *time.Time         `json:"capture_time,omitempty"`
+	Track       string      `json:"track,omitempty"`
+	Next        bool        `json:"next,omitempty"`
+	TS          uint64      `json:"ts,omitempty"`
+	Source      *SourceTime `json:"source,omitempty"`
+	CaptureTime *time.Time  `json:"capture_time,omitempty"`
 }
+
+// SourceTime names a frame by what the studio put on the wire.
+type SourceTime = marker.SourceTime
+
+// Resolved is the relay's answer: which frame an event was bound to.
+type Resolved = marker.Resolved
 
 // Client calls the HTTP interface of a relay.
 type Client struct {
@@ -87,12 +93,12 @@ func (p *Problem) Error() string {
 // Mark publishes an event on a stream and returns the frame that it was bound
 // to, and the HTTP status: 201, or 200 if the same id was published before. An
 // error is a *Problem if the relay answered.
-func (c *Client) Mark(ctx context.Context, stream string, m Mark) (marker.Resolved, int, error) {
+func (c *Client) Mark(ctx context.Context, stream string, m Mark) (Resolved, int, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
-		return marker.Resolved{}, 0, fmt.Errorf("mark %q: %w", m.ID, err)
+		return Resolved{}, 0, fmt.Errorf("mark %q: %w", m.ID, err)
 	}
-	var r marker.Resolved
+	var r Resolved
 	status, err := c.call(ctx, http.MethodPost, "/v1/streams/"+url.PathEscape(stream)+"/markers", body, &r)
 	return r, status, err
 }

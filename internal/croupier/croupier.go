@@ -16,8 +16,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/framelock/relay/sync/marker"
 )
 
 // Config says what to play, and where.
@@ -45,20 +43,20 @@ type Config struct {
 
 // Record is what was published and what the relay answered.
 type Record struct {
-	ID          string             `json:"id"`
-	Kind        string             `json:"kind"`
-	By          string             `json:"by"`    // capture_time or source
-	Frame       uint64             `json:"frame"` // the studio's count of the frame that was meant
-	Bar         uint64             `json:"bar"`   // the number in that frame's picture
-	CaptureTime *time.Time         `json:"capture_time,omitempty"`
-	Source      *marker.SourceTime `json:"source,omitempty"`
-	Predicted   bool               `json:"predicted,omitempty"` // an outcome named before its frame
-	SentAt      time.Time          `json:"sent_at"`
-	TookMS      float64            `json:"took_ms"` // until the answer, retries included
-	Attempts    int                `json:"attempts"`
-	Status      int                `json:"status,omitempty"` // of the last answer
-	Answer      *marker.Resolved   `json:"answer,omitempty"`
-	Error       string             `json:"error,omitempty"`
+	ID          string      `json:"id"`
+	Kind        string      `json:"kind"`
+	By          string      `json:"by"`    // capture_time or source
+	Frame       uint64      `json:"frame"` // the studio's count of the frame that was meant
+	Bar         uint64      `json:"bar"`   // the number in that frame's picture
+	CaptureTime *time.Time  `json:"capture_time,omitempty"`
+	Source      *SourceTime `json:"source,omitempty"`
+	Predicted   bool        `json:"predicted,omitempty"` // an outcome named before its frame
+	SentAt      time.Time   `json:"sent_at"`
+	TookMS      float64     `json:"took_ms"` // until the answer, retries included
+	Attempts    int         `json:"attempts"`
+	Status      int         `json:"status,omitempty"` // of the last answer
+	Answer      *Resolved   `json:"answer,omitempty"`
+	Error       string      `json:"error,omitempty"`
 }
 
 const (

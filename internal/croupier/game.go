@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/framelock/relay/sync/marker"
 )
 
 // Script is what a croupier may know of its wheel beforehand: the frames on which
@@ -195,7 +193,7 @@ func (g *game) name(f Frame, m Mark) event {
 		g.turn++
 	}
 	if bySource {
-		m.At.Source = &marker.SourceTime{SSRC: f.SSRC, TS: f.TS}
+		m.At.Source = &SourceTime{SSRC: f.SSRC, TS: f.TS}
 	} else {
 		t := f.CaptureTime.UTC()
 		m.At.CaptureTime = &t

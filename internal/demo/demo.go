@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	relay "github.com/framelock/relay"
 	"github.com/framelock/relay/internal/studio/clips"
@@ -186,7 +187,10 @@ func (c *Config) relay(dir string) relay.Config {
 	r.Media.IncludeLoopback = true
 	r.Auth.Insecure = true
 	r.State.Dir = dir
+	// Any page may show the demo, as the README invites to; there is nothing to steal.
+	r.HTTP.Origins = []string{"*"}
 	s := relay.DefaultStream()
+	s.RTP.Silence = 500 * time.Millisecond // a restarted studio has another port
 	video, audio := relay.DefaultVideo(), relay.DefaultAudio()
 	video.Codec = strings.ToLower(c.Codec)
 	video.Listen, audio.Listen = "127.0.0.1:0", "127.0.0.1:0"
