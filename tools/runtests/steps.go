@@ -44,8 +44,8 @@ func steps() []step {
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target for %v", fuzzTime), run: fuzz},
 		{name: "race", what: "go test -race", run: race},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
-		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1")},
-		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full")},
+		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m")},
+		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m")},
 	}
 }
 
@@ -180,9 +180,9 @@ func readme(ctx context.Context, t *tally, out io.Writer) error {
 	return goTest(ctx, t, out, "", nil, "-tags", "readme", "-count", "1", "-timeout", "5m", "./internal/readme")
 }
 
-func browser(amount string) func(context.Context, *tally, io.Writer) error {
+func browser(amount, limit string) func(context.Context, *tally, io.Writer) error {
 	return func(ctx context.Context, t *tally, out io.Writer) error {
-		return goTest(ctx, t, out, "", []string{"E2E=" + amount}, "-count", "1", "-timeout", "60m", browserDir+"/...")
+		return goTest(ctx, t, out, "", []string{"E2E=" + amount}, "-count", "1", "-timeout", limit, browserDir+"/...")
 	}
 }
 
@@ -231,6 +231,7 @@ func web(ctx context.Context, t *tally, out io.Writer) error {
 	defer os.Remove(report.Name())
 	cmd := command(ctx, "npm", "test", "--silent", "--", "--reporter=default", "--reporter=json", "--outputFile="+report.Name())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "web", out, out
+	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	runErr := cmd.Run()
 	text, err := os.ReadFile(report.Name())
 	if err != nil {
