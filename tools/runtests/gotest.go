@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -75,11 +76,14 @@ func (r *reader) take(e event) {
 	}
 }
 
+// counts is a closing line as this program's own; only one may be read as such.
+var counts = regexp.MustCompile(`^\d+ passed, \d+ failed`)
+
 // packageOutput passes on the line of a package's result, and what was printed
 // outside of tests. PASS and the like are noise.
 func (r *reader) packageOutput(e event) {
 	line := strings.TrimSpace(e.Output)
-	if line == "PASS" || line == "FAIL" || strings.HasPrefix(line, "?") || strings.HasPrefix(line, "coverage:") {
+	if counts.MatchString(line) || line == "PASS" || line == "FAIL" || strings.HasPrefix(line, "?") || strings.HasPrefix(line, "coverage:") {
 		return
 	}
 	io.WriteString(r.out, e.Output)

@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 `,
 		"b/b_test.go": "package b\nimport \"testing\"\nfunc TestBroken(t *testing.T) { undefined() }\n",
 		"c/c_test.go": "package c\nimport \"testing\"\nfunc TestPanic(t *testing.T) { panic(\"oh\") }\n",
-		"d/d_test.go": "package d\nimport (\n\"os\"\n\"testing\")\nfunc TestMain(m *testing.M) { m.Run(); os.Exit(3) }\nfunc TestFine(t *testing.T) {}\n",
+		"d/d_test.go": "package d\nimport (\n\"os\"\n\"testing\")\nfunc TestMain(m *testing.M) { m.Run(); println(`9 passed, 0 failed`); os.Exit(3) }\nfunc TestFine(t *testing.T) {}\n",
 		"e/e.go":      "package e\n",
 	} {
 		p := filepath.Join(dir, name)
@@ -63,8 +63,10 @@ func TestTable(t *testing.T) {
 			t.Errorf("output lacks %q:\n%s", s, &out)
 		}
 	}
-	if strings.Contains(out.String(), "quiet") {
-		t.Errorf("output of a test that passed:\n%s", &out)
+	for _, s := range []string{"quiet", "9 passed"} {
+		if strings.Contains(out.String(), s) {
+			t.Errorf("output has %q:\n%s", s, &out)
+		}
 	}
 }
 
