@@ -1,4 +1,5 @@
-// Builds dist/: the SDK (ESM and types), the element, and the demo page.
+// Builds dist/ (or the folder given as the argument): the SDK (ESM and types),
+// the element, and the demo page.
 // The result depends on nothing but the sources and the pinned tools: it is
 // committed, and the tests build it again and compare.
 import { execFileSync } from "node:child_process";
@@ -8,9 +9,10 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const sdk = here("dist/sdk");
+const dist = process.argv[2] ?? here("dist");
+const sdk = `${dist}/sdk`;
 
-await rm(here("dist"), { recursive: true, force: true });
+await rm(dist, { recursive: true, force: true });
 await mkdir(sdk, { recursive: true });
 
 const common = {
@@ -37,12 +39,12 @@ await build({ ...common, entryPoints: ["demo/demo.css"], outdir: sdk });
 
 execFileSync(process.execPath, [
   here("node_modules/typescript/lib/tsc.js"),
-  "-p", here("tsconfig.types.json"),
+  "-p", here("tsconfig.types.json"), "--outDir", `${sdk}/types`,
 ], { stdio: "inherit" });
 await writeFile(`${sdk}/framelock.d.ts`, 'export * from "./types/index.js";\n');
 await writeFile(`${sdk}/framelock-player.d.ts`, 'export * from "./types/element.js";\n');
 
-await cp(here("demo/index.html"), here("dist/index.html"));
+await cp(here("demo/index.html"), `${dist}/index.html`);
 await cp(here("demo/icon.svg"), `${sdk}/icon.svg`);
 
 for (const name of (await readdir(sdk)).filter((n) => /\.(js|css)$/.test(n)).sort()) {

@@ -46,7 +46,7 @@ export class Display {
   private armedAt: number | undefined;
   private log: string | undefined;
   private waiting: FramelockEvent[] = [];
-  private ring: number[] = []; // presented since armed, ascending
+  private ring: number[] = []; // presented, ascending
   private fired = new Map<number, number>(); // seq -> ts
   private newest: number | undefined; // newest frame on screen
   private heard = -Infinity; // up to where events have fired by the clock
@@ -88,7 +88,7 @@ export class Display {
     this.log = log;
     this.armedAt = stateAt;
     this.waiting = [];
-    this.ring = this.newest !== undefined && this.newest >= stateAt ? [this.newest] : [];
+    this.ring = this.ring.filter((ts) => ts >= stateAt);
   }
 
   /** Takes an event of the log, in any order. Returns its firing if its frame has passed. */
@@ -109,9 +109,9 @@ export class Display {
     if (this.newest !== undefined && ts < this.newest) this.restart();
     const skipped = this.pace.add(ts);
     this.newest = ts;
-    if (!this.overlay) return { fresh: true, overlay: false, fired: [], skipped };
     this.ring.push(ts);
     this.forget(ts);
+    if (!this.overlay) return { fresh: true, overlay: false, fired: [], skipped };
     const fired = this.due(ts).map((event) => this.fire(event, "frame"));
     return { fresh: true, overlay: true, fired, skipped };
   }

@@ -11,7 +11,7 @@ const KEEP_BUFFERED = 4096;
 export type LogResult =
   /** First sight of an event in this session. */
   | { type: "accepted"; event: FramelockEvent; reliable: boolean }
-  /** Two different events under one seq: somebody rewrote the log. The first one stays. */
+  /** Two different events under one seq: somebody rewrote the log. Neither is to be trusted. */
   | { type: "equivocation"; seq: number; first: string; second: string }
   /** The ordered channel skipped from..to: this client can no longer know the state. */
   | { type: "gap"; from: number; to: number }

@@ -7,7 +7,7 @@ import { StateFold } from "./statefold.js";
 import { extend32 } from "./timestamp.js";
 import {
   decodeMessage, decodeSnapshot, KINDS, WireError,
-  type ChannelName, type FramelockEvent, type Message, type PresentedReport, type Snapshot,
+  type ChannelName, type ClockMessage, type FramelockEvent, type Message, type PresentedReport, type Snapshot,
 } from "./wire.js";
 
 /** Something that must not happen: an integrator shows it, a regulator asks about it. */
@@ -47,6 +47,9 @@ export interface FrameResult {
 /** A frame that is drawn as it is, since nothing is known of its place on the line. */
 const UNNAMED: FrameResult = { ts: undefined, fresh: true, overlay: false, skipped: 0, outputs: [] };
 
+/** How many frames without a name are remembered. */
+const KEEP_EARLY = 600;
+
 /** How fast the measured distance between the line and the screen is followed. */
 const LAG_GAIN = 0.1;
 
@@ -65,7 +68,7 @@ export class ViewerCore {
   private fold: StateFold | undefined;
   private current: Json | undefined;
   private currentTs = 0;
-  private early: { rtp: number; now: number } | undefined; // presented before any ts was known
+  private early: { rtp: number; now: number }[] = []; // presented before any ts was known
   private lag: number | undefined;
   private report: PresentedReport | undefined;
   private skipped = 0;
@@ -86,7 +89,7 @@ export class ViewerCore {
     this.parts.clear();
     this.display.disarm();
     this.clock.begin();
-    this.early = undefined;
+    this.early = [];
   }
 
   /** Takes a data-channel message. A malformed one is an alarm, never an exception. */
@@ -103,7 +106,8 @@ export class ViewerCore {
   present(rtp: number, now: number): FrameResult {
     const near = this.clock.ts;
     if (near === undefined) {
-      this.early = { rtp, now };
+      this.early.push({ rtp, now });
+      if (this.early.length > KEEP_EARLY) this.early.shift();
       return UNNAMED;
     }
     const ts = extend32(rtp, near);
@@ -156,8 +160,8 @@ export class ViewerCore {
   private take(m: Message, text: string, channel: ChannelName, now: number): Output[] {
     switch (m.type) {
       case "clock":
-        this.clock.update(m.clock, now);
-        return [{ type: "clock" }, ...this.catchUp()];
+        this.tellTime(m.clock, now);
+        return [{ type: "clock" }];
       case "pong":
         this.clock.pong(m.id, m.serverMs, now);
         return [];
@@ -176,23 +180,27 @@ export class ViewerCore {
     const whole = this.parts.add(part, parts, body);
     if (whole === undefined) return [];
     const snapshot = decodeSnapshot(whole);
-    if (snapshot.clock) this.clock.update(snapshot.clock, now);
+    if (snapshot.clock) this.tellTime(snapshot.clock, now);
     this.fold = new StateFold(snapshot.state, snapshot.stateAt, snapshot.seq);
     this.display.arm(snapshot.log, snapshot.stateAt);
     const outputs: Output[] = [{ type: "snapshot", snapshot }];
     if (snapshot.paused) outputs.push({ type: "notice", code: "paused", text: "the studio is paused" });
     outputs.push(...this.results(this.log.open(snapshot), "events", now));
-    outputs.push(...this.catchUp());
     if (this.display.overlay) this.showState(this.display.presentedTs!, outputs);
     return outputs;
   }
 
-  /** A frame that was presented before the relay named a timestamp gets its name now. */
-  private catchUp(): Output[] {
+  private tellTime(clock: ClockMessage, now: number): void {
+    this.clock.update(clock, now);
+    if (this.early.length > 0 && this.clock.ts !== undefined) this.nameEarly();
+  }
+
+  /** Frames that were presented before the relay named a timestamp get their names now. */
+  private nameEarly(): void {
     const early = this.early;
-    if (!early || this.clock.ts === undefined || !this.fold) return [];
-    this.early = undefined;
-    return this.present(early.rtp, early.now).outputs;
+    this.early = [];
+    // Nothing is armed before the snapshot, so nothing can follow from them yet.
+    for (const { rtp, now } of early) this.present(rtp, now);
   }
 
   private results(results: LogResult[], channel: ChannelName, now: number): Output[] {
@@ -218,6 +226,10 @@ export class ViewerCore {
           outputs.push({ type: "resync", reason: `events ${r.from} to ${r.to} never came` });
           break;
         case "equivocation":
+          // Neither is to be trusted: if it has not fired yet, it will not.
+          this.display.void(r.seq, r.seq);
+          this.fold?.void(r.seq, r.seq);
+          changed = true;
           outputs.push({ type: "alarm", alarm: { code: "equivocation", seq: r.seq, first: r.first, second: r.second } });
           break;
         case "foreign":

@@ -260,6 +260,7 @@ export class Framelock {
 
   private die(reason: string): void {
     this.disconnect();
+    this.heartbeat.begin();
     this.events.emit("dead", { reason });
   }
 

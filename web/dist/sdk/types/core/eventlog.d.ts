@@ -7,7 +7,7 @@ export type LogResult =
     event: FramelockEvent;
     reliable: boolean;
 }
-/** Two different events under one seq: somebody rewrote the log. The first one stays. */
+/** Two different events under one seq: somebody rewrote the log. Neither is to be trusted. */
  | {
     type: "equivocation";
     seq: number;

@@ -107,8 +107,9 @@ export declare class ViewerCore {
     takeReport(): PresentedReport | undefined;
     private take;
     private takePart;
-    /** A frame that was presented before the relay named a timestamp gets its name now. */
-    private catchUp;
+    private tellTime;
+    /** Frames that were presented before the relay named a timestamp get their names now. */
+    private nameEarly;
     private results;
     private fired;
     private showState;

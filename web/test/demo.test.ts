@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { BAR_WIDTH, crc8, decodeCells, decodeRow } from "../demo/barcode.js";
+import { outcomeOf, pocketColour } from "../demo/outcome.js";
+import { judge, Tally } from "../demo/verdict.js";
+import { event, T0 } from "./fixtures.js";
+
+/** The cells of a number, written out by hand from the bar's description. */
+function cells(number: number, crc: number): boolean[] {
+  const text = `101${number.toString(2).padStart(24, "0")}${crc.toString(2).padStart(8, "0")}10100`;
+  return [...text].map((c) => c === "1");
+}
+
+describe("bar code", () => {
+  // CRC-8 with polynomial 0x07: the catalogue's check value for "123456789" is 0xF4.
+  it("has the CRC of the catalogue", () => {
+    expect(crc8([...new TextEncoder().encode("123456789")])).toBe(0xf4);
+  });
+
+  it.each([[0, 0x00], [1, 0x07], [0xffffff, crc8([255, 255, 255])], [48213, crc8([0, 0xbc, 0x55])]])("reads %i", (number, crc) => {
+    expect(decodeCells(cells(number, crc))).toBe(number);
+  });
+
+  it("takes no damaged bar for a number", () => {
+    const good = cells(48213, crc8([0, 0xbc, 0x55]));
+    for (let i = 0; i < 38; i++) {
+      const bad = [...good];
+      bad[i] = !bad[i];
+      expect(decodeCells(bad), `cell ${i}`).toBeUndefined();
+    }
+  });
+
+  it("reads blurred pixels by their middle", () => {
+    const want = cells(70000, crc8([1, 0x11, 0x70]));
+    const row = new Uint8ClampedArray(BAR_WIDTH * 4);
+    for (let x = 0; x < BAR_WIDTH; x++) {
+      const edge = x % 16 < 3 || x % 16 > 12;
+      row.fill(edge ? 128 : want[x >> 4] ? 240 : 15, x * 4, x * 4 + 4);
+    }
+    expect(decodeRow(row)).toBe(70000);
+    expect(decodeRow(new Uint8ClampedArray(BAR_WIDTH * 4))).toBeUndefined();
+  });
+});
+
+describe("judge", () => {
+  const on = { frames: 0, skipped: false, late: false, lateFrames: 0 };
+  it.each([
+    ["its own frame", 100, on, "exact"],
+    ["no bar", undefined, on, "unreadable"],
+    ["a later frame without excuse", 101, on, "wrong"],
+    ["an earlier frame", 99, on, "wrong"],
+    ["the first later frame", 102, { ...on, frames: 2, skipped: true }, "skipped"],
+    ["a later frame than the skip explains", 104, { ...on, frames: 2, skipped: true }, "wrong"],
+    ["an earlier frame, said to be skipped", 99, { ...on, frames: 2, skipped: true }, "wrong"],
+    ["a late event", 105, { ...on, frames: 5, late: true, lateFrames: 5 }, "late"],
+    ["a late event on its frame", 100, { ...on, late: true }, "exact"],
+    ["a late event, not told how late", 101, { ...on, late: true }, "wrong"],
+    ["a clip that began anew", 1, { ...on, frames: 3, skipped: true }, "skipped"],
+  ] as const)("%s", (_name, bar, firing, want) => expect(judge(bar, 100, firing)).toBe(want));
+
+  it("counts, and keeps the worst distance of those that were off", () => {
+    const tally = new Tally();
+    tally.add("exact", 0);
+    tally.add("skipped", 2);
+    expect(tally.worst).toBe(0);
+    tally.add("wrong", -3);
+    tally.add("late", 1);
+    expect(tally).toMatchObject({ exact: 1, skipped: 1, wrong: 1, late: 1, worst: 3 });
+  });
+});
+
+describe("outcomes", () => {
+  it("reads one", () => {
+    const e = event(4, T0, { kind: "outcome", id: "r1", data: { pocket: 17, frame: 48213 } });
+    expect(outcomeOf(e)).toEqual({ seq: 4, id: "r1", ts: T0, pocket: 17, frame: 48213 });
+    expect(outcomeOf({ ...e, kind: "marker" })).toBeUndefined();
+    expect(outcomeOf({ ...e, data: { pocket: 17 } })).toBeUndefined();
+  });
+
+  it("has 18 red, 18 black and one green pocket", () => {
+    const count = { red: 0, black: 0, green: 0 };
+    for (let n = 0; n <= 36; n++) count[pocketColour(n)]++;
+    expect(count).toEqual({ red: 18, black: 18, green: 1 });
+  });
+});
+
+describe("page", () => {
+  it("has every element that the script asks for", () => {
+    const html = readFileSync(new URL("../demo/index.html", import.meta.url), "utf8");
+    const ids = new Set([...html.matchAll(/\bid="([^"]+)"/g)].map((m) => m[1]));
+    for (const file of ["demo", "page", "controls"]) {
+      const code = readFileSync(new URL(`../demo/${file}.ts`, import.meta.url), "utf8");
+      for (const [, id] of code.matchAll(/\b(?:byId(?:<[^(]*>)?|write)\("([^"]+)"/g)) expect(ids, `${file}.ts: #${id}`).toContain(id);
+    }
+  });
+});
