@@ -61,7 +61,7 @@ func listenTCP(key, address string) (net.Listener, error) {
 
 func (r *Relay) openMedia() error {
 	listen := r.cfg.Media.UDP
-	conn, err := net.ListenPacket("udp", listen)
+	conn, err := r.listenMedia(listen)
 	if err != nil {
 		return taken("media.udp", listen, err)
 	}
@@ -86,7 +86,7 @@ func (r *Relay) openStream(s *Stream) error {
 		if track.listen == "" {
 			continue
 		}
-		l, err := ingest.Listen(forward.Track(t), track.listen, track.mux, pool, r.now)
+		l, err := r.listenRTP(forward.Track(t), track.listen, track.mux, pool, r.now)
 		if err != nil {
 			key := "streams." + s.name + ".rtp." + [forward.Tracks]string{"video", "audio"}[t] + ".listen"
 			return taken(key, track.listen, err)

@@ -21,11 +21,15 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/signaling/auth"
 )
 
@@ -49,6 +53,9 @@ type Relay struct {
 	started atomic.Bool
 	addrs   Addrs
 	ports   ports
+	// Sockets come from here, so that tests can run on a network of their own.
+	listenMedia func(address string) (net.PacketConn, error)
+	listenRTP   func(t forward.Track, address string, mux bool, pool *packet.Pool, now func() time.Time) (*ingest.Listener, error)
 }
 
 // Addrs is where a running relay listens: what it was told, with port 0 filled
@@ -72,7 +79,8 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r := &Relay{
 		cfg: cfg, log: cfg.Logger, now: cfg.Clock, streams: map[string]*Stream{}, sessions: newSessions(),
-		ready: make(chan struct{}),
+		ready: make(chan struct{}), listenRTP: ingest.Listen,
+		listenMedia: func(address string) (net.PacketConn, error) { return net.ListenPacket("udp", address) },
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,42 @@
+package relay
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/framelock/relay/signaling/auth"
+)
+
+// authority says who may call the viewer-facing surface, as configured. A token
+// is asked for unless the listener is on loopback or the operator has opened it.
+func (c *Config) authority() (auth.Authority, error) {
+	rules := make([]auth.Rule, len(c.Auth.Tokens))
+	for i, t := range c.Auth.Tokens {
+		rules[i] = auth.Rule{Name: t.Name, File: t.File, Streams: t.Streams}
+		for _, scope := range t.Scopes {
+			rules[i].Scopes = append(rules[i].Scopes, auth.Scope(scope))
+		}
+	}
+	tokens, err := auth.Load(rules)
+	if err != nil {
+		return nil, fmt.Errorf("auth.tokens: %w", err)
+	}
+	switch {
+	case c.Auth.Insecure:
+		return auth.Open{Tokens: tokens}, nil
+	case isLoopback(c.HTTP.Listen):
+		return auth.Open{Tokens: tokens, Loopback: true}, nil
+	}
+	return tokens, nil
+}
+
+// extension returns the value of the playout-delay header extension: two numbers
+// of 12 bits in steps of 10 ms.
+func (d PlayoutDelay) extension() (b [3]byte) {
+	const step = 10 * time.Millisecond
+	var word [4]byte
+	binary.BigEndian.PutUint32(word[:], uint32(d.Min/step)<<12|uint32(d.Max/step))
+	copy(b[:], word[1:])
+	return b
+}
