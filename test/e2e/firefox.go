@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// FirefoxReport is what page/firefox.html posts.
+type FirefoxReport struct {
+	Page    PageLog     `json:"page"`
+	Browser Instruments `json:"browser"`
+}
+
+// ReportingProxy stands in front of a relay for a browser that nobody drives: it
+// adds the pages of the tests to the relay's own origin, and takes the reports
+// that they post.
+type ReportingProxy struct {
+	*httptest.Server
+	Reports chan FirefoxReport // the newest replaces one that was not taken
+}
+
+// NewReportingProxy starts a proxy for the relay at an address.
+func NewReportingProxy(relay, pages string) *ReportingProxy {
+	p := &ReportingProxy{Reports: make(chan FirefoxReport, 1)}
+	mux := http.NewServeMux()
+	mux.Handle("/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: relay}))
+	files := http.StripPrefix("/e2e/", http.FileServer(http.Dir(pages)))
+	mux.HandleFunc("/e2e/", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".mjs") {
+			w.Header().Set("Content-Type", "text/javascript")
+		}
+		files.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("POST /e2e/report", func(w http.ResponseWriter, r *http.Request) {
+		var report FirefoxReport
+		if err := json.NewDecoder(r.Body).Decode(&report); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		select {
+		case <-p.Reports:
+		default:
+		}
+		select {
+		case p.Reports <- report:
+		default: // another one was quicker
+		}
+	})
+	p.Server = httptest.NewServer(mux)
+	return p
+}
+
+// firefoxPreferences make a fresh profile play without a person, and stay quiet.
+var firefoxPreferences = map[string]any{
+	"media.autoplay.default":                            0, // allow sound
+	"media.autoplay.blocking_policy":                    0,
+	"media.peerconnection.ice.loopback":                 true,
+	"media.peerconnection.ice.obfuscate_host_addresses": false,
+	"browser.shell.checkDefaultBrowser":                 false,
+	"browser.startup.homepage_override.mstone":          "ignore",
+	"datareporting.policy.dataSubmissionEnabled":        false,
+	"toolkit.telemetry.reportingpolicy.firstRun":        false,
+	"app.update.enabled":                                false,
+	"app.normandy.enabled":                              false,
+	"extensions.update.enabled":                         false,
+	"network.captive-portal-service.enabled":            false,
+	"network.connectivity-service.enabled":              false,
+	"browser.safebrowsing.downloads.remote.enabled":     false,
+}
+
+// FirefoxProfile makes a profile in a folder and returns its path.
+func FirefoxProfile(dir string) (string, error) {
+	profile := filepath.Join(dir, "firefox-profile")
+	if err := os.MkdirAll(profile, 0o755); err != nil {
+		return "", err
+	}
+	var prefs strings.Builder
+	for name, value := range firefoxPreferences {
+		b, err := json.Marshal(value)
+		if err != nil {
+			return "", err
+		}
+		prefs.WriteString(`user_pref("` + name + `", ` + string(b) + ");\n")
+	}
+	return profile, os.WriteFile(filepath.Join(profile, "user.js"), []byte(prefs.String()), 0o644)
+}

@@ -1,0 +1,139 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Viewers who join in the middle of 50 events a second have the state before
+// they have a picture, miss no event, see none twice, and need not wait for the
+// next keyframe.
+func TestJoins(t *testing.T) {
+	c := begin(t, 5*time.Minute, chromium)
+	n := ofFull(50, 10)
+	burst := c.joins(n, "")
+	c.figure("%d joins: first frame after %.0f ms [%.0f-%.0f], %d events, %d gaps, %d doubles",
+		burst.Joins, burst.Median(), burst.FirstFrame[0], burst.FirstFrame[len(burst.FirstFrame)-1], burst.Events, burst.Gaps, burst.Doubles)
+	for _, wrong := range burst.Wrong {
+		c.Error(wrong)
+	}
+	waiting := c.joins(n, ", join_burst: false")
+	c.figure("without the burst %.0f ms [%.0f-%.0f]", waiting.Median(), waiting.FirstFrame[0], waiting.FirstFrame[len(waiting.FirstFrame)-1])
+	for _, wrong := range waiting.Wrong {
+		c.Errorf("without the burst: %s", wrong)
+	}
+	if burst.Median() > waiting.Median()/4 {
+		c.Errorf("the burst shortens a join from %.0f ms to %.0f ms, want to a quarter at most", waiting.Median(), burst.Median())
+	}
+}
+
+// joins runs a relay with some options of its media section, and joins it n times
+// from one page, at phases of the GOP that are spread evenly.
+func (c *scenario) joins(n int, options string) *JoinVerdict {
+	c.Helper()
+	w := &World{Dir: c.world.Dir, Relay: c.world.Relay, Stream: c.world.Stream, MediaOptions: options}
+	c.must(c.world.Close())
+	c.world = w
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.must(w.StartPublisher(50, 0, clip(c, "h264", "360p30")))
+	if c.browser != nil {
+		c.must(c.browser.Close())
+	}
+	c.open("/e2e/play.html?start=no&stream="+w.Stream, 800, 600)
+
+	// A join lasts until its first frame and 700 ms more. The GOP is 2 s long, and
+	// 50 starts that are 2.04 s apart sample it evenly.
+	var attempts []JoinAttempt
+	c.must(c.browser.Evaluate(fmt.Sprintf(`(async () => {
+		const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+		const joins = [];
+		const begin = performance.now();
+		for (let i = 0; i < %d; i++) {
+			await wait(begin + i * %d - performance.now());
+			const start = performance.now(), before = instruments.presented.length;
+			play.start();
+			while (instruments.presented.length === before && performance.now() < start + 8000) await wait(10);
+			await wait(700);
+			play.stop();
+			joins.push({ start, stop: performance.now() });
+		}
+		return joins;
+	})()`, n, 4000+2000/n), &attempts))
+	var page PageLog
+	var browser Instruments
+	c.must(c.browser.Evaluate(`play.log`, &page))
+	c.must(c.browser.Evaluate(`instruments`, &browser))
+	name := "joins" + strings.ReplaceAll(options, ", join_burst: false", "-without-burst")
+	c.keep(name+"-page.json", page)
+	c.keep(name+"-instruments.json", browser)
+	for _, a := range page.Alarms {
+		c.Errorf("alarm: %+v", a)
+	}
+	v := JudgeJoins(attempts, &page, &browser)
+	if len(v.FirstFrame) == 0 {
+		c.Fatalf("no join came to a picture: %s", strings.Join(v.Wrong, "; "))
+	}
+	if v.Events < n*20 {
+		c.Errorf("only %d events came in %d joins of 0.7 s at 50 a second", v.Events, n)
+	}
+	return v
+}
+
+func TestJudgeJoins(t *testing.T) {
+	good := func() ([]JoinAttempt, *PageLog, *Instruments) {
+		snapshot := func(at float64, pc int, seq int) RawMessage {
+			return RawMessage{At: at, PC: pc, Label: "framelock.events.1", Type: "snapshot", Part: 1, Parts: 1, Body: fmt.Sprintf(`{"seq":%d}`, seq)}
+		}
+		event := func(at float64, pc int, seq uint64) RawMessage {
+			return RawMessage{At: at, PC: pc, Label: "framelock.events.1", Type: "event", Seq: seq}
+		}
+		in := &Instruments{
+			Raw: []RawMessage{
+				snapshot(30, 1, 7), event(40, 1, 8), event(50, 1, 9),
+				snapshot(130, 2, 20), event(140, 2, 21),
+			},
+			Presented: []Presented{{At: 60}, {At: 80}, {At: 180}},
+		}
+		in.Posts = append(in.Posts, struct {
+			At float64 `json:"at"`
+		}{10}, struct {
+			At float64 `json:"at"`
+		}{110})
+		return []JoinAttempt{{Start: 5, Stop: 100}, {Start: 105, Stop: 200}}, &PageLog{Snapshots: []Snapshot{{At: 31}, {At: 131}}}, in
+	}
+	tests := []struct {
+		name   string
+		change func(*PageLog, *Instruments)
+		wrong  string
+	}{
+		{name: "good", change: func(*PageLog, *Instruments) {}},
+		{name: "gap", change: func(_ *PageLog, in *Instruments) { in.Raw[2].Seq++ }, wrong: "event 10 came, 9 was next"},
+		{name: "double", change: func(_ *PageLog, in *Instruments) { in.Raw[2].Seq-- }, wrong: "event 8 came again"},
+		{name: "first event missing", change: func(_ *PageLog, in *Instruments) { in.Raw[4].Seq++ }, wrong: "event 22 came, 21 was next"},
+		{name: "late snapshot", change: func(p *PageLog, _ *Instruments) { p.Snapshots[0].At = 61 }, wrong: "1.0 ms after the first frame"},
+		{name: "no snapshot", change: func(p *PageLog, in *Instruments) {
+			p.Snapshots = p.Snapshots[:1]
+			in.Raw = slices.Delete(in.Raw, 3, 4)
+		}, wrong: "one of them is missing"},
+		{name: "no picture", change: func(_ *PageLog, in *Instruments) { in.Presented = in.Presented[:2] }, wrong: "one of them is missing"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			joins, page, browser := good()
+			tt.change(page, browser)
+			v := JudgeJoins(joins, page, browser)
+			got := strings.Join(v.Wrong, "; ")
+			if (tt.wrong == "") != (got == "") || !strings.Contains(got, tt.wrong) {
+				t.Errorf("complaints %q, want one with %q", got, tt.wrong)
+			}
+			if tt.wrong == "" && (v.Median() != 70 || v.Events != 3) {
+				t.Errorf("median %v ms, %d events; want 70 and 3", v.Median(), v.Events)
+			}
+		})
+	}
+}

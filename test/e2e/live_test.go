@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// What any ffmpeg sends plays: the picture moves, the tone has its pitch, and
+// picture and sound belong together.
+func TestFFmpegLive(t *testing.T) {
+	c := begin(t, 3*time.Minute, chromium, "ffmpeg")
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	ffmpeg, err := Find("ffmpeg")
+	c.must(err)
+	w.studio, err = StartProcess(w.Dir, "ffmpeg", FFmpegStudio(ffmpeg, w.video, w.audio, time.Now())...)
+	c.must(err)
+	c.must(w.WaitStream(c.ctx))
+
+	c.open("/e2e/live.html?stream="+w.Stream, 800, 600)
+	c.must(c.browser.Wait(`live.log.frames.length > 0 && live.log.tones.length > 0`, 20*time.Second))
+	// The browser brings picture and sound together within its first seconds.
+	const settle = 5 * time.Second
+	span := time.Duration(ofFull(60, 10)) * time.Second
+	var begun float64
+	c.must(c.browser.Evaluate(`performance.now()`, &begun))
+	from := begun + float64(settle.Milliseconds())
+	until := from + float64(span.Milliseconds())
+	c.must(c.browser.Wait(fmt.Sprintf(`performance.now() > %f`, until), settle+span+10*time.Second))
+	var l LiveLog
+	c.must(c.browser.Evaluate(`live.log`, &l))
+	c.keep("live.json", l)
+
+	v := JudgeLive(&l, from)
+	c.figure("%v", v)
+	seconds := int(span.Seconds())
+	if want := seconds * 30 * 95 / 100; v.Moving < want {
+		t.Errorf("%d moving frames in %d s, want %d at least", v.Moving, seconds, want)
+	}
+	if v.LongestStill > 500 {
+		t.Errorf("the picture stood still for %.0f ms", v.LongestStill)
+	}
+	if v.Tones < seconds*3 || v.WorstTone > 3 {
+		t.Errorf("%d samples of the tone, up to %.1f Hz off; want %d at least, within 3 Hz of %d", v.Tones, v.WorstTone, seconds*3, ToneHz)
+	}
+	if len(v.Skews) < seconds*8/10 {
+		t.Errorf("%d of %d flashes had a beep near them", len(v.Skews), len(v.Skews)+v.Unpaired)
+	}
+	if v.P95() > 45 {
+		t.Errorf("picture and sound are %.0f ms apart at the 95th percentile, want 45 ms at most", v.P95())
+	}
+	for _, a := range l.Alarms {
+		t.Errorf("alarm: %+v", a)
+	}
+}

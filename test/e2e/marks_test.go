@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/framelock/relay/internal/studio/clips"
+)
+
+// marksCase publishes test markers at a rate, most of them by capture time, and
+// looks at the demo page's pixels for each.
+type marksCase struct {
+	codec, clip   string
+	fps           int
+	rate          float64
+	count         int
+	stallMS       int
+	width, height int
+	// maxSkipped is the largest share of markers whose frame the browser may leave
+	// out; each must be confirmed by the frames that it did present.
+	maxSkipped float64
+}
+
+func TestChromiumH264(t *testing.T) {
+	marks(t, marksCase{codec: "h264", clip: "360p30", fps: 30, rate: 20, count: ofFull(1000, 150), maxSkipped: 0.01})
+}
+
+func TestChromiumVP8(t *testing.T) {
+	marks(t, marksCase{codec: "vp8", clip: "360p30", fps: 30, rate: 20, count: ofFull(1000, 150), maxSkipped: 0.01})
+}
+
+// A main thread that is busy for 20 ms before each draw makes the browser leave
+// frames out, never a marker on a wrong one.
+func TestChromiumStall(t *testing.T) {
+	marks(t, marksCase{codec: "h264", clip: "360p30", fps: 30, rate: 20, count: ofFull(1000, 150), stallMS: 20, maxSkipped: 1})
+}
+
+func TestChromium1080p60(t *testing.T) {
+	marks(t, marksCase{codec: "h264", clip: "1080p60", fps: 60, rate: 20, count: ofFull(1000, 150), width: 1920, height: 1200, maxSkipped: 1})
+}
+
+func marks(t *testing.T, m marksCase) {
+	c := begin(t, 4*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, m.codec))
+	c.must(w.StartStudio(m.codec, m.clip))
+	c.must(w.WaitStream(c.ctx))
+
+	path := "/?collect=1&stream=" + w.Stream
+	if m.stallMS > 0 {
+		path += "&stall=20"
+	}
+	c.open(path, max(m.width, 1280), max(m.height, 900))
+	c.must(c.browser.Wait(`window.framelockDemo?.frames.filter((f) => f.overlay).length > 30`, 20*time.Second))
+	c.must(w.StartPublisher(m.rate, m.count, clip(c, m.codec, m.clip)))
+	c.must(w.WaitPublished(c.ctx))
+	published, err := w.Published()
+	c.must(err)
+	last := uint64(0)
+	for _, r := range published {
+		if r.Answer != nil {
+			last = max(last, r.Answer.TS)
+		}
+	}
+	c.must(c.browser.Wait(`framelockDemo.frames.at(-1).ts > `+jsonOf(last+45000), 10*time.Second))
+
+	var record demoRecord
+	var browser Instruments
+	c.must(c.browser.Evaluate(demoExpression, &record))
+	c.must(c.browser.Evaluate(`window.instruments`, &browser))
+	studio, err := ReadStudioLog(w.StudioLog())
+	c.must(err)
+	c.keep("page.json", record)
+	c.keep("instruments.json", browser)
+
+	v := Judge(studio, published, record.pageLog(&browser), &browser)
+	c.figure("%v", v)
+	c.check(v, m)
+	c.checkStalls(&record, m.stallMS)
+	if record.Route != "exact" {
+		t.Errorf("the page is on the %q route", record.Route)
+	}
+	for _, a := range record.Alarms {
+		t.Errorf("alarm: %+v", a)
+	}
+}
+
+// check holds a verdict against what the case allows.
+func (c *scenario) check(v *Verdict, m marksCase) {
+	c.Helper()
+	for i, wrong := range v.Wrong {
+		if i == 20 {
+			c.Errorf("… and %d more", len(v.Wrong)-i)
+			break
+		}
+		c.Error(wrong)
+	}
+	for i, u := range v.Unpublished {
+		if i < 5 {
+			c.Errorf("not published: %s", u)
+		}
+	}
+	// The publisher stops at count; those whose frame came just before the end of
+	// the drawing, and the first, may fall outside of it.
+	if v.Markers < m.count*95/100 {
+		c.Errorf("%d markers were judged, want %d", v.Markers, m.count)
+	}
+	if v.ByCapture*2 < v.Markers {
+		c.Errorf("%d of %d markers were named by capture time, want half at least", v.ByCapture, v.Markers)
+	}
+	if limit := 500 / float64(m.fps); v.MaxErrorMS > limit {
+		c.Errorf("error_ms is up to %.2f, want half a frame (%.2f) at most", v.MaxErrorMS, limit)
+	}
+	if v.SkippedShare() > m.maxSkipped {
+		c.Errorf("%.1f%% of the markers' frames were not presented, want %.1f%% at most", 100*v.SkippedShare(), 100*m.maxSkipped)
+	}
+}
+
+// checkStalls makes sure that a stall case really stalled: the page draws at
+// least that long after its own frame callback began.
+func (c *scenario) checkStalls(r *demoRecord, stallMS int) {
+	c.Helper()
+	if stallMS == 0 {
+		return
+	}
+	stalled := 0
+	i := 0
+	for _, f := range r.Frames {
+		for i+1 < len(r.Callbacks) && r.Callbacks[i+1].At <= f.At {
+			i++
+		}
+		if i < len(r.Callbacks) && f.At-r.Callbacks[i].At >= float64(stallMS) {
+			stalled++
+		}
+	}
+	if stalled < len(r.Frames)*9/10 {
+		c.Errorf("only %d of %d frames were drawn %d ms after their callback: the stalls did not happen", stalled, len(r.Frames), stallMS)
+	}
+}
+
+// clip finds one of the studio's clips.
+func clip(c *scenario, codec, name string) *clips.Info {
+	c.Helper()
+	for _, info := range clips.Catalog() {
+		if strings.EqualFold(info.Codec.String(), codec) && info.Name == name {
+			return &info
+		}
+	}
+	c.Fatalf("the studio has no %s clip %s", codec, name)
+	return nil
+}
+
+// keep writes a log into the case's folder.
+func (c *scenario) keep(name string, v any) {
+	c.Helper()
+	c.must(os.WriteFile(filepath.Join(c.world.Dir, name), []byte(jsonOf(v)), 0o644))
+}
+
+func jsonOf(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}

@@ -1,0 +1,105 @@
+// Plays a stream through the SDK and listens and looks: when a flash is in the
+// picture, when a beep is in the sound, what tone there is beside the beeps, and
+// whether the picture moves. Times are performance.now() milliseconds at which the
+// browser expects picture and sound to come out of the machine.
+import { FramelockPlayer } from "/sdk/framelock.js";
+
+const stream = new URLSearchParams(location.search).get("stream") ?? "live";
+const video = document.getElementById("video");
+const log = { flashes: [], beeps: [], tones: [], frames: [], skews: [], alarms: [], statuses: [] };
+window.live = { log };
+
+const player = new FramelockPlayer(video);
+player.framelock.events.on("alarm", (a) => log.alarms.push(a));
+player.events.on("status", (s) => log.statuses.push({ at: performance.now(), ...s }));
+
+let connection;
+const prepare = RTCPeerConnection.prototype.createDataChannel;
+RTCPeerConnection.prototype.createDataChannel = function (...args) {
+  connection = this;
+  return prepare.apply(this, args);
+};
+player.start({ src: `/whep/${stream}` });
+
+watchPicture();
+video.addEventListener("playing", () => void listen(), { once: true });
+setInterval(() => void readSkew(), 500);
+
+/** Notes every frame: whether it flashes, and whether it differs from the one before. */
+function watchPicture() {
+  const probe = new OffscreenCanvas(64, 36).getContext("2d", { willReadFrequently: true });
+  let before, lit = false;
+  const next = (now, meta) => {
+    video.requestVideoFrameCallback(next);
+    probe.drawImage(video, 0, 0, 64, 36);
+    const pixels = probe.getImageData(0, 0, 64, 36).data;
+    const corner = pixels[4 * (3 * 64 + 3)]; // red, in the box that flashes
+    const display = Math.max(meta.expectedDisplayTime || now, now);
+    const flash = corner > 160;
+    if (flash && !lit) log.flashes.push({ at: display, rtp: meta.rtpTimestamp });
+    lit = flash;
+    let changed = 0;
+    if (before) for (let i = 0; i < pixels.length; i += 4) if (Math.abs(pixels[i] - before[i]) > 24) changed++;
+    before = pixels;
+    log.frames.push({ at: display, changed });
+  };
+  video.requestVideoFrameCallback(next);
+}
+
+const ONSET = `
+registerProcessor("onset", class extends AudioWorkletProcessor {
+  last = 0; quiet = 0;
+  process([input]) {
+    const samples = input[0] ?? [];
+    for (let i = 0; i < samples.length; i++) {
+      const slope = Math.abs(samples[i] - this.last); // little for the low tone, much for the beep
+      this.last = samples[i];
+      if (slope > 0.06) {
+        if (this.quiet > sampleRate / 2) this.port.postMessage((currentFrame + i) / sampleRate);
+        this.quiet = 0;
+      } else this.quiet++;
+    }
+    return true;
+  }
+});`;
+
+/** Notes the onset of every beep, and the tone beside them four times a second. */
+async function listen() {
+  const context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([ONSET], { type: "text/javascript" })));
+  const source = context.createMediaStreamSource(video.srcObject);
+  const onset = new AudioWorkletNode(context, "onset");
+  onset.port.onmessage = ({ data }) => {
+    const { contextTime, performanceTime } = context.getOutputTimestamp();
+    log.beeps.push({ at: performanceTime + (data - contextTime) * 1000, heard: performance.now() });
+  };
+  const analyser = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
+  source.connect(onset);
+  source.connect(analyser);
+  const silent = new GainNode(context, { gain: 0 });
+  onset.connect(silent).connect(context.destination);
+  const spectrum = new Float32Array(analyser.frequencyBinCount);
+  setInterval(() => {
+    analyser.getFloatFrequencyData(spectrum);
+    log.tones.push({ at: performance.now(), ...peak(spectrum, 48000 / 16384) });
+  }, 250);
+}
+
+/** The loudest tone below 1 kHz, by parabolic interpolation between bins. */
+function peak(spectrum, width) {
+  let best = 1;
+  for (let i = 2; i * width < 1000; i++) if (spectrum[i] > spectrum[best]) best = i;
+  const [a, b, c] = [spectrum[best - 1], spectrum[best], spectrum[best + 1]];
+  const shift = a + c === 2 * b ? 0 : (a - c) / (2 * (a - 2 * b + c));
+  return { hz: (best + shift) * width, db: b };
+}
+
+/** What the browser itself believes: picture's playout time minus sound's. */
+async function readSkew() {
+  if (!connection || connection.connectionState !== "connected") return;
+  const playout = {};
+  for (const s of (await connection.getStats()).values()) {
+    if (s.type === "inbound-rtp" && s.estimatedPlayoutTimestamp > 0) playout[s.kind] = s.estimatedPlayoutTimestamp;
+  }
+  if (playout.video && playout.audio) log.skews.push({ at: performance.now(), ms: playout.video - playout.audio });
+}

@@ -1,0 +1,88 @@
+package e2e
+
+// PageLog is what page/play.mjs notes of the SDK's work. Times are in
+// milliseconds of the page's own clock.
+type PageLog struct {
+	Route     string     `json:"route"`
+	Drawn     []Drawn    `json:"drawn"`
+	Snapshots []Snapshot `json:"snapshots"`
+	Alarms    []Said     `json:"alarms"`
+	Notices   []Said     `json:"notices"`
+	Statuses  []Said     `json:"statuses"`
+	Hidden    int        `json:"hidden"` // events that fired while the page presented nothing
+}
+
+// Drawn is one paint of the canvas.
+type Drawn struct {
+	At      float64 `json:"at"`
+	Bar     int64   `json:"bar"` // the number in the pixels, -1 if there is none to be read
+	RTP     int64   `json:"rtp"` // the timestamp that the SDK ties the pixels to, -1 if none
+	TS      int64   `json:"ts"`  // canonical
+	Again   bool    `json:"again"`
+	Overlay bool    `json:"overlay"`
+	Fired   []Fired `json:"fired"`
+}
+
+// Fired is an event that was painted.
+type Fired struct {
+	ID      string `json:"id"`
+	Seq     uint64 `json:"seq"`
+	TS      uint64 `json:"ts"`
+	Kind    string `json:"kind"`
+	Frames  int    `json:"frames"`
+	Skipped bool   `json:"skipped"`
+	Late    bool   `json:"late"`
+}
+
+// Snapshot is a snapshot as the SDK applied it.
+type Snapshot struct {
+	At      float64 `json:"at"`
+	Seq     uint64  `json:"seq"`
+	StateAt uint64  `json:"stateAt"`
+	Log     string  `json:"log"`
+	Epoch   uint32  `json:"epoch"`
+	PC      int     `json:"-"` // the connection that it came by, if the instruments saw it
+}
+
+// Said is an alarm, a notice or a status.
+type Said struct {
+	At     float64 `json:"at"`
+	Code   string  `json:"code"`
+	Text   string  `json:"text"`
+	Status string  `json:"status"`
+	Reason string  `json:"reason"`
+}
+
+// Instruments is what page/instruments.js notes of the browser itself.
+type Instruments struct {
+	Raw       []RawMessage `json:"raw"`
+	Presented []Presented  `json:"presented"`
+	Posts     []struct {
+		At float64 `json:"at"`
+	} `json:"posts"`
+}
+
+// RawMessage is a message on a data channel, before the SDK saw it.
+type RawMessage struct {
+	At    float64 `json:"at"`
+	PC    int     `json:"pc"` // which of the page's connections, from 1
+	Label string  `json:"label"`
+	Type  string  `json:"type"`
+	Part  int     `json:"part"`
+	Parts int     `json:"parts"`
+	Body  string  `json:"body"`
+	Seq   uint64  `json:"seq"`
+	Log   string  `json:"log"`
+	ID    string  `json:"id"`
+	Kind  string  `json:"kind"`
+	TS    uint64  `json:"ts"`
+	Epoch uint32  `json:"epoch"`
+}
+
+// Presented is a frame that the browser says it presented.
+type Presented struct {
+	At      float64 `json:"at"`
+	RTP     int64   `json:"rtp"`
+	Count   int     `json:"count"`
+	Element int     `json:"element"`
+}

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+// A relay that is killed in mid-stream and started again continues where it was:
+// timestamps and sequence numbers only go forward, no viewer takes it for a liar,
+// and the player comes back by itself.
+func TestRelayRestart(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.must(w.StartPublisher(20, 0, clip(c, "h264", "360p30")))
+	c.open("/e2e/play.html?stream="+w.Stream, 800, 600)
+	c.must(c.browser.Wait(`play.log.drawn.filter((d) => d.fired.length > 0).length > 60`, 20*time.Second))
+
+	c.must(w.relay.Kill())
+	var gone, back float64
+	c.must(c.browser.Evaluate(`performance.now()`, &gone))
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(c.browser.Evaluate(`performance.now()`, &back))
+	c.must(c.browser.Wait(`play.log.drawn.filter((d) => d.at > `+jsonOf(back)+` && d.fired.length > 0).length > 60`, 30*time.Second))
+
+	var page PageLog
+	var browser Instruments
+	c.must(c.browser.Evaluate(`play.log`, &page))
+	c.must(c.browser.Evaluate(`instruments`, &browser))
+	c.keep("page.json", page)
+	c.keep("instruments.json", browser)
+	c.forward(&page, &browser)
+	for _, a := range page.Alarms {
+		c.Errorf("alarm: %+v", a)
+	}
+	if n := len(page.Snapshots); n < 2 {
+		c.Errorf("%d snapshots: the player did not come back with a new session", n)
+	}
+	for _, s := range page.Statuses {
+		if s.Status == "live" && s.At > gone {
+			c.figure("down for %.1f s; the picture came back %.1f s after the kill, %.1f s after the relay", (back-gone)/1000, (s.At-gone)/1000, (s.At-back)/1000)
+			break
+		}
+	}
+}
+
+// forward holds everything that came before and after the restart against the
+// rule that nothing goes back: frames on screen, and events by their sequence
+// numbers, within a log.
+func (c *scenario) forward(page *PageLog, browser *Instruments) {
+	c.Helper()
+	last := int64(0)
+	for _, d := range page.Drawn {
+		if d.Again || d.TS < 0 {
+			continue
+		}
+		if d.TS <= last {
+			c.Errorf("a frame at %d was drawn after one at %d", d.TS, last)
+		}
+		last = d.TS
+	}
+	type known struct {
+		ts uint64
+		id string
+	}
+	seen := map[uint64]known{}
+	next, logs := map[int]uint64{}, map[string]bool{}
+	newest := uint64(0)
+	for _, m := range browser.Raw {
+		if m.Type != "event" {
+			continue
+		}
+		logs[m.Log] = true
+		if k, ok := seen[m.Seq]; ok && k != (known{m.TS, m.ID}) {
+			c.Errorf("seq %d is both %q at %d and %q at %d", m.Seq, k.id, k.ts, m.ID, m.TS)
+		}
+		seen[m.Seq] = known{m.TS, m.ID}
+		if m.Label != "framelock.events.1" {
+			continue
+		}
+		if n := next[m.PC]; n > 0 && m.Seq != n && m.Kind != "recovered" {
+			c.Errorf("connection %d: event %d came, %d was next", m.PC, m.Seq, n)
+		}
+		if m.Seq < newest && next[m.PC] > 0 {
+			c.Errorf("event %d came after %d", m.Seq, newest)
+		}
+		next[m.PC], newest = m.Seq+1, max(newest, m.Seq)
+	}
+	if len(logs) != 1 {
+		c.Errorf("the events are of %d logs, want the one that survives the restart", len(logs))
+	}
+	c.figure("%d events of %d log, seq up to %d", len(seen), len(logs), newest)
+}
