@@ -88,6 +88,7 @@ func NewCore(c Config, lease journal.Lease, first uint64, resumed bool, pool *pa
 	if c.Audio != nil {
 		core.tracks[forward.Audio] = newTrack(forward.Audio, c.Audio, &c, lease)
 	}
+	core.carrier.Newest(first, lease.Epoch)
 	return core
 }
 

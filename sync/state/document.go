@@ -230,12 +230,14 @@ func (d *Document) Advance(horizon uint64) {
 	d.shown = shown{}
 }
 
-// Pending returns the JSON of the events whose frames come after ts, in order of
-// seq.
+// Pending returns the JSON of the events that a client folds onto the state at
+// ts: from the first one, in order of seq, whose frame comes after ts. A later one
+// on an earlier frame is in the state already; it comes again, since it overrides
+// what it follows (docs/decisions/0006).
 func (d *Document) Pending(ts uint64) []json.RawMessage {
 	var out []json.RawMessage
 	for _, e := range d.entries {
-		if e.TS > ts {
+		if e.TS > ts || len(out) > 0 {
 			out = append(out, e.Bytes)
 		}
 	}

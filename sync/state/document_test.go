@@ -305,8 +305,10 @@ func checkModel(t *rapid.T, d *Document, arrived []Entry, horizon uint64) {
 		ts := uint64(rapid.IntRange(int(horizon), 200).Draw(t, "asked"))
 		want, pending, recent := []byte("{}"), []string{}, []string{}
 		for _, e := range sorted {
-			if e.TS > ts {
+			if e.TS > ts || len(pending) > 0 {
 				pending = append(pending, string(e.Bytes))
+			}
+			if e.TS > ts {
 				continue
 			}
 			if e.Kind == marker.Outcome {
@@ -331,6 +333,49 @@ func checkModel(t *rapid.T, d *Document, arrived []Entry, horizon uint64) {
 			t.Fatalf("at %d: recent %s, want %s", ts, got, recent)
 		}
 	}
+}
+
+// A client that joins folds what is pending onto the state that it was given, and
+// must at every later frame have what everybody else has.
+func TestJoiningGivesTheSameState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []Entry
+		for seq := range rapid.IntRange(1, 8).Draw(t, "events") {
+			all = append(all, Entry{
+				Seq: uint64(seq + 1), TS: uint64(rapid.IntRange(1, 9).Draw(t, "ts")), Kind: marker.State, Patch: genPatch(t),
+			})
+			all[seq].Bytes = fmt.Append(nil, seq+1)
+		}
+		d := NewDocument(1 << 20)
+		for _, e := range all {
+			if err := d.Apply(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cut := uint64(rapid.IntRange(0, 9).Draw(t, "cut"))
+		base, err := d.At(cut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pending := d.Pending(cut)
+		for ts := cut; ts <= 10; ts++ {
+			got := []byte(base)
+			for _, seq := range pending {
+				n := 0
+				if _, err := fmt.Sscan(string(seq), &n); err != nil {
+					t.Fatal(err)
+				}
+				if e := all[n-1]; e.TS <= ts {
+					if got, err = jsonpatch.MergePatch(got, e.Patch); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if want, err := d.At(ts); err != nil || !jsonpatch.Equal(want, got) {
+				t.Fatalf("cut %d: at %d a joining client has %s, others %s (%v)", cut, ts, got, want, err)
+			}
+		}
+	})
 }
 
 // The size that Apply goes by is never below the real one.
