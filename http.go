@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"log"
 	"log/slog"
@@ -23,7 +25,9 @@ import (
 func (r *Relay) viewerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins}))
-	api := control.Handler(directory{r}, r.tokens, r.cfg.HTTP.Origins)
+	options := control.DefaultOptions()
+	options.Origins, options.Logger = r.cfg.HTTP.Origins, r.log
+	api := control.New(directory{r}, r.tokens, options)
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/", pages(web.FS()))
@@ -60,6 +64,15 @@ func (s apiStream) Mark(ctx context.Context, m Marker) (Resolved, bool, error) {
 
 // Snapshot implements control.Stream.
 func (s apiStream) Snapshot(ctx context.Context) ([]byte, error) { return s.snapshotJSON(ctx) }
+
+// Subscribe implements control.Stream.
+func (s apiStream) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
+	events, err := s.Stream.Subscribe(ctx, after)
+	if errors.Is(err, ErrTooOld) {
+		return nil, fmt.Errorf("%w: %w", control.ErrGone, err)
+	}
+	return events, err
+}
 
 // Info implements control.Stream.
 func (s apiStream) Info(ctx context.Context) (any, error) { return s.Stream.Info(ctx) }

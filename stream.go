@@ -50,6 +50,10 @@ var (
 	ErrUnresolvable = marker.ErrUnresolvable
 )
 
+// ErrTooOld is what Stream.Subscribe returns for a seq whose events are kept no
+// more.
+var ErrTooOld = stream.ErrTooOld
+
 // Next names the next frame to be accepted.
 func Next() At { return At{Next: true} }
 
@@ -108,8 +112,9 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return l.Info(ctx)
 }
 
-// Subscribe returns the bytes of every event after seq, or of every new event if
-// seq is 0, in order. [DecodeEvent] reads them. The channel is closed when ctx
+// Subscribe returns the bytes of every event after seq, or of all that are kept if
+// seq is 0, in order: first those that are kept, then each as it comes. ErrTooOld
+// says that some after seq are kept no more. [DecodeEvent] reads them. The channel is closed when ctx
 // ends, when the relay stops, and when the reader falls more than a few hundred
 // events behind.
 func (s *Stream) Subscribe(ctx context.Context, seq uint64) (<-chan []byte, error) {

@@ -225,8 +225,9 @@ func (l *Loop) Info(ctx context.Context) (i Info, err error) {
 	return i, err
 }
 
-// Subscribe returns the bytes of every event after seq, or of every new one if
-// seq is 0. The channel is closed when ctx ends, when the stream is shut down, and
+// Subscribe returns the bytes of every event after seq, or of all that are kept if
+// seq is 0: first those, then each as it comes. ErrTooOld says that some are kept
+// no more. The channel is closed when ctx ends, when the stream is shut down, and
 // when the reader falls too far behind.
 func (l *Loop) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
 	var events chan []byte

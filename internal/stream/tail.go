@@ -43,7 +43,7 @@ var ErrTooOld = errors.New("events that old are not kept; read the state and fol
 
 func (t *tail) subscribe(after uint64) (chan []byte, error) {
 	if after == 0 {
-		after = t.newest
+		after = t.first
 	}
 	if after < t.first || after > t.newest {
 		return nil, fmt.Errorf("seq %d: %w (%d to %d)", after, ErrTooOld, t.first, t.newest)
