@@ -30,13 +30,19 @@ export function showControls(drop: () => void): void {
 
 async function restart(): Promise<void> {
   const answer = await post("demo/studio/restart");
-  if (answer) say("The studio starts anew: other SSRC, other timestamps. The line goes on.");
+  if (!answer) return;
+  showPaused(false); // a new studio is not paused
+  say("The studio starts anew: other SSRC, other timestamps. The line goes on.");
 }
 
 async function pause(): Promise<void> {
   const answer = await post("demo/studio/pause");
   if (!answer) return;
   const { paused } = (await answer.json()) as { paused: boolean };
+  showPaused(paused);
+}
+
+function showPaused(paused: boolean): void {
   write("pause", paused ? "Resume studio" : "Pause studio");
 }
 

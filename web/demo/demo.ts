@@ -34,6 +34,7 @@ window.framelockDemo = record;
 const overlay = new ExactOverlay();
 const naiveOverlay = new NaiveOverlay(byId<HTMLCanvasElement>("naive"), reader, drawnNaively);
 let naiveDistance: number | undefined;
+let joinedAt = 0; // canonical timestamp of the newest snapshot
 
 // Before the player's own frame callback, so that a stall comes before its draw.
 if (collect || stallMs > 0) watchCallbacks();
@@ -42,7 +43,10 @@ element.overlay = overlay.paint;
 element.addEventListener("framelock-drawn", (e) => drawn(e.detail));
 element.addEventListener("framelock-status", (e) => showStatus(e.detail));
 framelock.events.on("frame", (frame) => naiveOverlay.frame(frame));
-framelock.events.on("received", ({ event }) => naiveOverlay.message(event));
+framelock.events.on("snapshot", ({ stateAt }) => (joinedAt = stateAt));
+framelock.events.on("received", ({ event }) => {
+  if (event.ts > joinedAt) naiveOverlay.message(event); // what is older came with the snapshot
+});
 framelock.events.on("event", (firing) => {
   if (firing.hidden) keep(record.drawn, drawnRecord(firing, undefined, undefined, null));
 });
