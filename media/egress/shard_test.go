@@ -1,0 +1,424 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/packet"
+)
+
+// line is a Session that writes down what it is given.
+type line struct {
+	formats Formats
+	mu      sync.Mutex
+	log     []string // "rtp SEQ", "rtx SEQ of ORIGINAL", "0 TEXT", "closed"
+	sent    []Outgoing
+	rtcp    [][]byte
+	queued  map[Channel]uint64
+	stall   chan struct{} // Send waits for it
+}
+
+func newLine() *line {
+	l := &line{queued: map[Channel]uint64{}}
+	l.formats.Channels = true
+	l.formats.Track[forward.Video] = Format{
+		SSRC: 11, RTXSSRC: 12, PayloadType: 96, RTXPayloadType: 97, PlayoutDelay: 1, CaptureTime: 2, Marker: 3,
+	}
+	l.formats.Track[forward.Audio] = Format{SSRC: 21, PayloadType: 111, CaptureTime: 2}
+	return l
+}
+
+func (l *line) Formats() *Formats { return &l.formats }
+
+func (l *line) Send(batch []Outgoing) error {
+	if l.stall != nil {
+		<-l.stall
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range batch {
+		if o.RTX {
+			l.log = append(l.log, fmt.Sprintf("rtx of %d", o.Original))
+		} else {
+			l.log = append(l.log, fmt.Sprintf("rtp %d", o.SSRC))
+		}
+		l.sent = append(l.sent, o)
+	}
+	return nil
+}
+
+func (l *line) SendRTCP(b []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rtcp = append(l.rtcp, slices.Clone(b))
+	return nil
+}
+
+func (l *line) SendText(c Channel, b []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log = append(l.log, fmt.Sprintf("%d %s", c, b))
+	return nil
+}
+
+func (l *line) Queued(c Channel) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queued[c]
+}
+
+func (l *line) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log = append(l.log, "closed")
+	return nil
+}
+
+func (l *line) setQueued(c Channel, n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queued[c] = n
+}
+
+func (l *line) taken() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.log
+	l.log = nil
+	return out
+}
+
+// wishes is a Source that writes down what is asked of it.
+type wishes struct {
+	mu  sync.Mutex
+	log []string
+}
+
+func (w *wishes) add(format string, a ...any) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = append(w.log, fmt.Sprintf(format, a...))
+	return true
+}
+
+func (w *wishes) taken() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := w.log
+	w.log = nil
+	return out
+}
+
+func (w *wishes) Join(_ *Viewer, snapshot bool) { w.add("join %v", snapshot) }
+func (w *wishes) TellSnapshot(*Viewer)          { w.add("snapshot") }
+func (w *wishes) StartVideo(*Viewer) bool       { return w.add("start") }
+func (w *wishes) WaitKeyframe(*Viewer) bool     { return w.add("keyframe") }
+func (w *wishes) Resend(_ *Viewer, t forward.Track, slots []uint64) bool {
+	return w.add("resend %s %v", t, slots)
+}
+func (w *wishes) KeyframeWanted()               { w.add("wanted") }
+func (w *wishes) Message(_ *Viewer, b []byte)   { w.add("message %s", b) }
+func (w *wishes) Left(_ *Viewer, reason string) { w.add("left %s", reason) }
+
+type drops struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (d *drops) Dropped(reason string, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.n[reason] += n
+}
+
+// room is a shard that runs, in virtual time, with what it needs.
+type room struct {
+	t       *testing.T
+	shard   *Shard
+	batches *Batches
+	pool    *packet.Pool
+	drops   drops
+	slot    uint64
+}
+
+// inRoom runs f with a shard in a bubble of virtual time and checks that nothing
+// is left behind.
+func inRoom(t *testing.T, f func(*room)) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{t: t, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
+		r.shard = NewShard(Settings{PlayoutDelay: [3]byte{0, 0x10, 2}, Now: time.Now, Drops: &r.drops})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.shard.Run(ctx) }()
+		f(r)
+		stop()
+		<-done
+		synctest.Wait()
+		if n := r.pool.Live(); n != 0 {
+			t.Errorf("%d buffers are still held", n)
+		}
+	})
+}
+
+func (r *room) viewer(l *line, w *wishes) *Viewer {
+	v := &Viewer{ID: "x", Stream: 1, Source: w, session: l, shard: r.shard}
+	v.setUp(l.Formats())
+	return v
+}
+
+// packets returns the next n packets of a track; their references belong to the
+// caller.
+func (r *room) packets(t forward.Track, n int) []forward.Packet {
+	var list []forward.Packet
+	for range n {
+		b := r.pool.Get()
+		b.Data = append(packet.AppendHeader(b.Memory()[:0], 96, uint16(r.slot), uint32(r.slot), 7), byte(r.slot))
+		h, err := packet.Parse(b.Data)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		list = append(list, forward.Packet{Buffer: b, Header: h, Slot: r.slot, TS: r.slot, Track: t})
+		r.slot++
+	}
+	return list
+}
+
+// fan sends messages and n video packets to all viewers.
+func (r *room) fan(n int, messages ...string) {
+	b := r.batches.Get()
+	for _, m := range messages {
+		b.Messages = append(b.Messages, Message{Bytes: []byte(m), Channel: Events, Repeat: true})
+	}
+	for _, p := range r.packets(forward.Video, n) {
+		b.Add(&p)
+		p.Buffer.Release()
+	}
+	r.shard.Media(b)
+	synctest.Wait()
+}
+
+func (r *room) expect(what string, got, want []string) {
+	r.t.Helper()
+	if !slices.Equal(got, want) {
+		r.t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+func TestSnapshotThenBurstThenLive(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		r.shard.Join(r.viewer(l, w), [][]byte{[]byte("s1"), []byte("s2")}, r.packets(forward.Video, 2), [forward.Tracks]ClockMap{})
+		r.fan(1, "e1")
+		r.expect("order", l.taken(), []string{"0 s1", "0 s2", "rtp 11", "rtp 11", "0 e1", "4 e1", "rtp 11"})
+		for i, o := range l.sent {
+			if o.Sequence != l.sent[0].Sequence+uint16(i) {
+				t.Errorf("packet %d has number %d after %d", i, o.Sequence, l.sent[0].Sequence)
+			}
+			if o.PayloadType != 96 || o.Extensions[0].ID != 1 || !bytes.Equal(o.Extensions[0].Value[:3], []byte{0, 0x10, 2}) {
+				t.Errorf("packet %d: %+v", i, o)
+			}
+		}
+		if l.sent[0].Sequence >= firstSequence {
+			t.Errorf("the first number is %d", l.sent[0].Sequence)
+		}
+	})
+}
+
+func TestALargeSnapshotGoesAsTheChannelTakesIt(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		v := r.viewer(l, w)
+		l.setQueued(Events, channelLow+1)
+		r.shard.Join(v, [][]byte{[]byte("s1")}, r.packets(forward.Video, 2), [forward.Tracks]ClockMap{})
+		r.fan(1)
+		r.expect("while the channel is full", l.taken(), nil)
+		l.setQueued(Events, 0)
+		r.shard.post(message{kind: channelLowered, viewer: v})
+		synctest.Wait()
+		r.expect("then", l.taken(), []string{"0 s1"})
+		r.expect("video is asked for again", w.taken(), []string{"start"})
+		r.shard.Burst(v, r.packets(forward.Video, 1))
+		r.fan(1)
+		r.expect("at last", l.taken(), []string{"rtp 11", "rtp 11"})
+	})
+}
+
+func TestWithoutAKeyframeVideoWaits(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		v := r.viewer(l, w)
+		r.shard.Join(v, nil, nil, [forward.Tracks]ClockMap{})
+		r.fan(3)
+		r.expect("before", l.taken(), nil)
+		r.shard.Burst(v, r.packets(forward.Video, 2))
+		r.fan(1)
+		r.expect("after", l.taken(), []string{"rtp 11", "rtp 11", "rtp 11"})
+		if l.sent[2].Sequence != l.sent[0].Sequence+2 {
+			t.Error("what was left out took numbers")
+		}
+	})
+}
+
+func TestANackIsAnsweredOnRTXWithinLimits(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		v := r.viewer(l, w)
+		sent := r.packets(forward.Video, 3)
+		sent[1].Marker, sent[1].MarkerSize = [16]byte{7}, 16
+		for i := range sent {
+			sent[i].Buffer.Retain(1)
+		}
+		r.shard.Join(v, nil, slices.Clone(sent), [forward.Tracks]ClockMap{})
+		synctest.Wait()
+		number := l.sent[1].Sequence
+		ear := &ear{viewer: v}
+		for range 5 {
+			ear.Nack(forward.Video, []uint16{number, number + 1000})
+			synctest.Wait()
+			time.Sleep(minResend)
+		}
+		want := fmt.Sprintf("resend v0 [%d]", sent[1].Slot)
+		r.expect("asked of the stream", w.taken(), []string{want, want, want})
+		l.taken()
+		sent[1].Retransmitted = true
+		r.shard.Resend(v, []forward.Packet{sent[1]})
+		synctest.Wait()
+		r.expect("sent", l.taken(), []string{fmt.Sprintf("rtx of %d", number)})
+		again, first := l.sent[3], l.sent[1]
+		if again.SSRC != 12 || again.PayloadType != 97 || again.Timestamp != first.Timestamp || again.Extensions != first.Extensions {
+			t.Errorf("%+v, want a copy of %+v", again, first)
+		}
+		sent[0].Buffer.Release()
+		sent[2].Buffer.Release()
+	})
+}
+
+// minResend is longer than the least time between two answers to a NACK.
+const minResend = 25 * time.Millisecond
+
+func TestEventsAreRepeatedForLossyViewersOnly(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		v := r.viewer(l, w)
+		r.shard.Join(v, [][]byte{[]byte("s")}, nil, [forward.Tracks]ClockMap{})
+		r.fan(0, "e1")
+		time.Sleep(100 * time.Millisecond)
+		r.expect("no report yet", l.taken(), []string{"0 s", "0 e1", "4 e1", "4 e1", "4 e1"})
+		(&ear{viewer: v}).Report(forward.Video, 0, 0.05)
+		r.fan(0, "e2")
+		time.Sleep(100 * time.Millisecond)
+		r.expect("no loss", l.taken(), []string{"0 e2", "4 e2"})
+	})
+}
+
+func TestASlowChannelEndsOneSessionAndNoOther(t *testing.T) {
+	inRoom(t, func(r *room) {
+		slow, w := newLine(), &wishes{}
+		fine := newLine()
+		r.shard.Join(r.viewer(slow, w), [][]byte{[]byte("s")}, nil, [forward.Tracks]ClockMap{})
+		r.shard.Join(r.viewer(fine, &wishes{}), [][]byte{[]byte("s")}, nil, [forward.Tracks]ClockMap{})
+		synctest.Wait()
+		slow.setQueued(Events, channelLimit+1)
+		slow.taken()
+		fine.taken()
+		r.fan(0, "e")
+		r.expect("slow", slow.taken(), []string{"closed"})
+		r.expect("its stream hears", w.taken(), []string{"left slow_channel"})
+		r.expect("fine", fine.taken(), []string{"0 e", "4 e"})
+	})
+}
+
+func TestAShardThatIsBehindDropsPacketsNotEvents(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		v := r.viewer(l, w)
+		l.stall = make(chan struct{})
+		r.shard.Join(v, [][]byte{[]byte("s")}, r.packets(forward.Video, 1), [forward.Tracks]ClockMap{})
+		for range shedAbove + 10 {
+			b := r.batches.Get()
+			b.Messages = append(b.Messages, Message{Bytes: []byte("e"), Channel: Events})
+			for _, p := range r.packets(forward.Video, 1) {
+				b.Add(&p)
+				p.Buffer.Release()
+			}
+			r.shard.Media(b)
+		}
+		close(l.stall)
+		synctest.Wait()
+		events, packets := 0, 0
+		for _, s := range l.taken() {
+			if s == "0 e" {
+				events++
+			} else if s == "rtp 11" {
+				packets++
+			}
+		}
+		if events != shedAbove+10 || packets >= shedAbove+10 || r.drops.n[DropShardBehind] == 0 {
+			t.Errorf("%d events, %d packets, drops %v", events, packets, r.drops.n)
+		}
+		r.expect("a keyframe is waited for, once", w.taken(), []string{"keyframe"})
+	})
+}
+
+func TestSenderReportsComeFromOneClock(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l := newLine()
+		at := time.Now()
+		clocks := [forward.Tracks]ClockMap{{TS: 90000 * 1000, At: at, Rate: 90000}, {TS: 48000 * 1000, At: at, Rate: 48000}}
+		r.shard.Join(r.viewer(l, &wishes{}), nil, nil, clocks)
+		time.Sleep(reportSpacing + 10*time.Millisecond)
+		synctest.Wait()
+		if len(l.rtcp) < 4 {
+			t.Fatalf("%d reports", len(l.rtcp))
+		}
+		for i, b := range l.rtcp[len(l.rtcp)-2:] {
+			rate := float64(clocks[i].Rate)
+			ntp, ts := packet.FromNTP(binary.BigEndian.Uint64(b[8:])), binary.BigEndian.Uint32(b[16:])
+			want := uint32(clocks[i].TS) + uint32(ntp.Sub(at).Seconds()*rate)
+			if d := int32(ts - want); d < -2 || d > 2 {
+				t.Errorf("track %d: RTP time %d at %v, want %d", i, ts, ntp, want)
+			}
+		}
+	})
+}
+
+func TestFanOutAllocatesNothing(t *testing.T) {
+	r := &room{t: t, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
+	s := NewShard(Settings{Now: time.Now, Drops: &r.drops})
+	for range 10 {
+		v := r.viewer(newLine(), &wishes{})
+		v.session = silent{v.formats}
+		s.join(message{viewer: v, packets: r.packets(forward.Video, 1)})
+	}
+	packets := r.packets(forward.Video, 7)
+	allocs := testing.AllocsPerRun(100, func() {
+		b := r.batches.Get()
+		for i := range packets {
+			packets[i].Slot++
+			b.Add(&packets[i])
+		}
+		s.fanOut(b, false)
+		b.Release()
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations per batch of 7 packets to 10 viewers, want 0", allocs)
+	}
+}
+
+// silent is a Session that does nothing.
+type silent struct{ formats *Formats }
+
+func (s silent) Formats() *Formats            { return s.formats }
+func (silent) Send([]Outgoing) error          { return nil }
+func (silent) SendRTCP([]byte) error          { return nil }
+func (silent) SendText(Channel, []byte) error { return nil }
+func (silent) Queued(Channel) uint64          { return 0 }
+func (silent) Close() error                   { return nil }
