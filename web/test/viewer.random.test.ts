@@ -113,7 +113,7 @@ const fired = (outputs: Output[]) => outputs.flatMap((o) => (o.type === "fire"
 it("follows the display rule for any stream and any way to the viewer", () => {
   let firings = 0;
   let lates = 0;
-  for (let seed = 1; seed <= 150; seed++) {
+  for (let seed = 1; seed <= 80; seed++) {
     const s = scene(new Random(seed));
     const core = new ViewerCore();
     core.begin();
@@ -153,6 +153,6 @@ it("follows the display rule for any stream and any way to the viewer", () => {
     }
     expect(core.display.waitingCount, `seed ${seed}`).toBe(0);
   }
-  expect(firings).toBeGreaterThan(3000); // the scenes do reach what they are for
-  expect(lates).toBeGreaterThan(100);
+  expect(firings).toBeGreaterThan(1500); // the scenes do reach what they are for
+  expect(lates).toBeGreaterThan(50);
 });
