@@ -19,7 +19,8 @@ interface Scene {
   steps: Step[];
   cutSeq: number;
   stateAt: number;
-  base: Json;
+  /** Events up to the snapshot's cut. */
+  known: FramelockEvent[];
 }
 
 const fold = (base: Json, events: FramelockEvent[]) =>
@@ -29,9 +30,10 @@ const fold = (base: Json, events: FramelockEvent[]) =>
 function scene(random: Random): Scene {
   const ts = (frame: number) => START + frame * FRAME;
   const events: FramelockEvent[] = [];
-  for (let sent = 5; sent < FRAMES - 10; sent += 1 + random.below(25)) {
-    // Sequenced when frame `sent` was: mostly for that frame, sometimes for one that has passed.
-    const frame = random.chance(0.15) ? Math.max(0, sent - random.below(200)) : sent;
+  for (let sent = 5; sent < FRAMES - 40; sent += 1 + random.below(25)) {
+    // Sequenced when frame `sent` was: mostly for that frame, sometimes for one that has passed,
+    // and with a delay line for one that has not been sent.
+    const frame = random.chance(0.15) ? Math.max(0, sent - random.below(200)) : sent + (random.chance(0.2) ? random.below(20) : 0);
     const patch = random.chance(0.7) ? { patch: { [random.pick(["a", "b", "c"])]: random.pick([null, random.below(99)]) } } : {};
     const kind = random.chance(0.1) ? { kind: "frame_hash" } : {};
     events.push(event(events.length + 1, ts(frame), { ...patch, ...kind, frame: sent }));
@@ -41,7 +43,9 @@ function scene(random: Random): Scene {
   const stateAt = ts(cut);
   const known = events.slice(0, cutSeq);
   const base = fold({}, known.filter((e) => e.ts <= stateAt));
-  const pending = known.filter((e) => e.ts > stateAt);
+  // What follows a pending event is repeated, as it overrides it.
+  const first = known.findIndex((e) => e.ts > stateAt);
+  const pending = first < 0 ? [] : known.slice(first);
 
   const steps: Step[] = [];
   const delay = () => 2 + random.next() * 6 + (random.chance(0.02) ? random.next() * 60 : 0); // in frames
@@ -64,7 +68,7 @@ function scene(random: Random): Scene {
     steps.push({ at: burst, do: "frame", ts: ts(frame) });
   }
   steps.sort((a, b) => a.at - b.at);
-  return { steps, cutSeq, stateAt, base };
+  return { steps, cutSeq, stateAt, known };
 }
 
 /** What the display rule says, in the plainest words: a list of frames so far, a list of events so far. */
@@ -90,7 +94,8 @@ class Model {
   state(): Json | undefined {
     const t = this.frames.at(-1);
     if (t === undefined || t < this.s.stateAt) return undefined;
-    return fold(this.s.base, this.events.filter((e) => e.ts <= t));
+    const all = [...this.s.known, ...this.events.filter((e) => e.seq > this.s.cutSeq)];
+    return fold({}, all.filter((e) => e.ts <= t));
   }
 
   private firings(late: boolean): string[] {
