@@ -1,0 +1,132 @@
+// Package control is the HTTP API of game servers and operators: what streams
+// there are, what state each is in, and the events that are to be bound to its
+// frames. openapi.yaml describes it, and the player's calls, for clients.
+package control
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/framelock/relay/signaling/auth"
+	"github.com/framelock/relay/signaling/problem"
+	"github.com/framelock/relay/sync/marker"
+)
+
+// Streams are those that the relay carries.
+type Streams interface {
+	// Stream returns the stream of that name.
+	Stream(name string) (Stream, bool)
+	// List describes every stream: values that encode to JSON objects with a
+	// "name".
+	List(ctx context.Context) ([]any, error)
+}
+
+// Stream is one of them. Every method returns soon after ctx ends.
+type Stream interface {
+	// Mark binds an event to a frame. replayed says that the same request was
+	// answered before, with the same result. Where the caller is to blame, the error
+	// is a *marker.FieldError or wraps one of package marker's; what it adds behind
+	// that one's text reaches the caller.
+	Mark(ctx context.Context, r marker.Request) (res marker.Resolved, replayed bool, err error)
+	// Snapshot returns the state, as viewers get it: a JSON object.
+	Snapshot(ctx context.Context) ([]byte, error)
+	// Info describes the stream: a value that encodes to a JSON object.
+	Info(ctx context.Context) (any, error)
+	// Subscribe sends the bytes of every event whose seq is greater than after, in
+	// order: first those that are kept, then each as it comes. An after of 0 asks
+	// for new ones only. ErrGone says that after is not a seq from which on all are
+	// kept. The channel is closed when the reader is too slow, the stream ends or ctx
+	// does.
+	Subscribe(ctx context.Context, after uint64) (<-chan []byte, error)
+}
+
+// ErrGone is Subscribe's answer where the events that follow are kept no more.
+var ErrGone = errors.New("events after that seq are kept no more")
+
+// Options change what a handler does. A zero field means its default.
+type Options struct {
+	// Origins are the web origins whose pages may call, or auth.AnyOrigin; none
+	// means only the relay's own.
+	Origins []string
+	// Logger receives the causes of failures that callers are not told; nil
+	// discards them.
+	Logger *slog.Logger
+	// Heartbeat is how often an idle event stream shows that it is alive: 15 s.
+	Heartbeat time.Duration
+	// WriteTimeout is how long a reader of events may block a write: 10 s.
+	WriteTimeout time.Duration
+	// MaxSubscribers is how many callers may follow events at a time: 1,024.
+	MaxSubscribers int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 10 * time.Second
+	}
+	if o.MaxSubscribers == 0 {
+		o.MaxSubscribers = 1024
+	}
+	return o
+}
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// OpenAPI returns the API's description (OpenAPI 3.0, YAML), as served at
+// /openapi.yaml.
+func OpenAPI() []byte { return openAPI }
+
+// answerTimeout is how long a call that waits for no frame may take, and how long
+// one that does may take beyond its own timeout.
+const answerTimeout = 5 * time.Second
+
+type handler struct {
+	streams     Streams
+	opts        Options
+	subscribers atomic.Int64
+}
+
+// Handler returns the handler of /v1/streams and what is below it, and of
+// /openapi.yaml, which needs no token.
+func Handler(streams Streams, authority auth.Authority, opts Options) http.Handler {
+	h := &handler{streams: streams, opts: opts.withDefaults()}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", problem.NotFound)
+	route := func(path, method string, scope auth.Scope, f http.HandlerFunc) {
+		mux.Handle(method+" "+path, auth.Require(authority, scope, auth.StreamOf)(f))
+		allow := method + ", OPTIONS"
+		if method == http.MethodGet {
+			allow = "GET, HEAD, OPTIONS"
+		}
+		mux.HandleFunc(path, problem.MethodNotAllowed(allow))
+		mux.HandleFunc("OPTIONS "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", allow)
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
+	route("/v1/streams", http.MethodGet, auth.Read, h.list)
+	route("/v1/streams/{stream}", http.MethodGet, auth.Read, h.info)
+	route("/v1/streams/{stream}/state", http.MethodGet, auth.Read, h.state)
+	route("/v1/streams/{stream}/events", http.MethodGet, auth.Read, h.events)
+	route("/v1/streams/{stream}/markers", http.MethodPost, auth.Mark, h.mark)
+	mux.HandleFunc("GET /openapi.yaml", serveOpenAPI)
+	mux.HandleFunc("/openapi.yaml", problem.MethodNotAllowed("GET, HEAD"))
+	return auth.CORS(opts.Origins)(mux)
+}
+
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(openAPI)
+}

@@ -1,0 +1,346 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/framelock/relay/signaling/auth"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tokens is an Authority that takes names for tokens.
+type tokens map[string]auth.Identity
+
+func (t tokens) Authenticate(r *http.Request) (auth.Identity, error) {
+	name, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return auth.Identity{}, auth.ErrNoToken
+	}
+	who, ok := t[name]
+	if !ok {
+		return auth.Identity{}, auth.ErrBadToken
+	}
+	return who, nil
+}
+
+var people = tokens{
+	"game":   {Name: "game-server", Scopes: []auth.Scope{auth.Mark}, Streams: []string{"wheel"}},
+	"host":   {Name: "host", Scopes: []auth.Scope{auth.Mark}},
+	"reader": {Name: "reader", Scopes: []auth.Scope{auth.Read}},
+	"guest":  {Name: "guest", Scopes: []auth.Scope{auth.Read}, Streams: []string{"baccarat"}},
+	"viewer": {Name: "viewer", Scopes: []auth.Scope{auth.View}},
+}
+
+// table is a stream and the streams that hold it.
+type table struct {
+	t   testing.TB
+	err error // of every method
+
+	mu        sync.Mutex
+	marked    []marker.Request
+	replayed  bool
+	after     []uint64
+	events    chan []byte
+	cancelled chan struct{} // closed when the context of a Subscribe has ended
+}
+
+func newTable(t testing.TB) *table {
+	return &table{t: t, events: make(chan []byte, 16), cancelled: make(chan struct{})}
+}
+
+const (
+	info     = `{"name":"%s","log":"9f3c0a77d2e41b05","seq":3,"epoch":1,"paused":false,"hold_ms":0,"viewers":2,"tracks":[{"track":"v0","codec":"H264","ssrc":4294967295,"packets":9,"lost":0}],"health":[]}`
+	snapshot = `{"type":"snapshot","protocol":{"min":1,"max":1},"stream":"wheel","log":"9f3c0a77d2e41b05","seq":3,"epoch":1,"state_at":0,"state":{},"pending":[],"recent":[],"windows":[],"paused":false,"clock":null,"tracks":[]}`
+)
+
+func (t *table) Stream(name string) (Stream, bool) { return t, name == "wheel" || name == "baccarat" }
+
+func (t *table) List(context.Context) ([]any, error) {
+	return []any{json.RawMessage(fmt.Sprintf(info, "wheel")), json.RawMessage(fmt.Sprintf(info, "baccarat"))}, t.err
+}
+
+func (t *table) Info(context.Context) (any, error) {
+	return json.RawMessage(fmt.Sprintf(info, "wheel")), t.err
+}
+
+func (t *table) Snapshot(context.Context) ([]byte, error) { return []byte(snapshot), t.err }
+
+func (t *table) Mark(ctx context.Context, r marker.Request) (marker.Resolved, bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.marked = append(t.marked, r)
+	deadline, ok := ctx.Deadline()
+	want := r.Timeout
+	if want == 0 {
+		want = 2 * time.Second
+	}
+	if !ok || time.Until(deadline) < want || time.Until(deadline) > want+6*time.Second {
+		t.t.Errorf("deadline in %v for a request that may wait %v", time.Until(deadline), want)
+	}
+	return marker.Resolved{
+		ID: r.ID, Seq: 4, Epoch: 1, TS: 160000000000000, Frame: 7,
+		CaptureTime: time.Date(2030, 1, 1, 0, 0, 0, 5, time.UTC), ErrorMS: 0.4, Clock: "arrival",
+	}, t.replayed, t.err
+}
+
+func (t *table) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.after = append(t.after, after)
+	if t.err != nil {
+		return nil, t.err
+	}
+	context.AfterFunc(ctx, func() { close(t.cancelled) })
+	return t.events, nil
+}
+
+const markBody = `{"id":"r1","at":{"next":true}}`
+
+// call is one request and what its answer must be.
+type call struct {
+	name, method, path, token, body string
+	kind                            string // content type; application/json if empty
+	err                             error  // of the stream
+	status                          int
+	want                            string            // a part of the body
+	header                          map[string]string // of the answer
+}
+
+var retry = map[string]string{"Retry-After": "1"}
+
+// calls has every call with every status that openapi.yaml gives for it.
+var calls = []call{
+	{name: "list", method: "GET", path: "/v1/streams", token: "reader", status: 200, want: `{"streams":[{"name":"wheel"`},
+	{name: "list without a token", method: "GET", path: "/v1/streams", status: 401, want: "no token"},
+	{name: "list with a wrong token", method: "GET", path: "/v1/streams", token: "x", status: 401, want: "not valid",
+		header: map[string]string{"WWW-Authenticate": `Bearer realm="relay", error="invalid_token"`}},
+	{name: "list with another scope", method: "GET", path: "/v1/streams", token: "viewer", status: 403, want: "lacks the scope read"},
+	{name: "list fails", method: "GET", path: "/v1/streams", token: "reader", err: errors.New("secret cause"), status: 500, want: "its log says why"},
+	{name: "list is late", method: "GET", path: "/v1/streams", token: "reader", err: context.DeadlineExceeded, status: 503, want: "in time", header: retry},
+
+	{name: "info", method: "GET", path: "/v1/streams/wheel", token: "reader", status: 200, want: `{"name":"wheel"`,
+		header: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}},
+	{name: "info without a token", method: "GET", path: "/v1/streams/wheel", status: 401},
+	{name: "info of another's stream", method: "GET", path: "/v1/streams/wheel", token: "guest", status: 403},
+	{name: "info of no stream", method: "GET", path: "/v1/streams/nowhere", token: "reader", status: 404, want: `"field":"stream","value":"nowhere"`},
+	{name: "info of no stream, for one who may not know", method: "GET", path: "/v1/streams/nowhere", token: "guest", status: 403},
+	{name: "info fails", method: "GET", path: "/v1/streams/wheel", token: "reader", err: errors.New("secret cause"), status: 500},
+	{name: "info is late", method: "GET", path: "/v1/streams/wheel", token: "reader", err: context.DeadlineExceeded, status: 503, header: retry},
+
+	{name: "state", method: "GET", path: "/v1/streams/wheel/state", token: "reader", status: 200, want: snapshot},
+	{name: "state without a token", method: "GET", path: "/v1/streams/wheel/state", status: 401},
+	{name: "state of another's stream", method: "GET", path: "/v1/streams/wheel/state", token: "guest", status: 403},
+	{name: "state of no stream", method: "GET", path: "/v1/streams/nowhere/state", token: "reader", status: 404},
+	{name: "state fails", method: "GET", path: "/v1/streams/wheel/state", token: "reader", err: errors.New("secret cause"), status: 500},
+	{name: "state is late", method: "GET", path: "/v1/streams/wheel/state", token: "reader", err: context.DeadlineExceeded, status: 503, header: retry},
+
+	{name: "events without a token", method: "GET", path: "/v1/streams/wheel/events", status: 401},
+	{name: "events of another's stream", method: "GET", path: "/v1/streams/wheel/events", token: "guest", status: 403},
+	{name: "events of no stream", method: "GET", path: "/v1/streams/nowhere/events", token: "reader", status: 404},
+	{name: "events after nothing", method: "GET", path: "/v1/streams/wheel/events?after=x", token: "reader", status: 400, want: `"field":"after","value":"x"`},
+	{name: "events after too much", method: "GET", path: "/v1/streams/wheel/events?after=9007199254740992", token: "reader", status: 400, want: `"allowed":"a seq, from 0 to 9007199254740991"`},
+	{name: "events that are gone", method: "GET", path: "/v1/streams/wheel/events?after=7", token: "reader", err: fmt.Errorf("secret cause: %w", ErrGone), status: 410, want: `"value":"7"`},
+	{name: "events fail", method: "GET", path: "/v1/streams/wheel/events", token: "reader", err: errors.New("secret cause"), status: 500},
+	{name: "events are late", method: "GET", path: "/v1/streams/wheel/events", token: "reader", err: context.DeadlineExceeded, status: 503, header: retry},
+
+	{name: "mark", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, status: 201,
+		want: `{"id":"r1","seq":4,"epoch":1,"ts":160000000000000,"frame":7,"capture_time":"2030-01-01T00:00:00.000000005Z","error_ms":0.4,"late_ms":0,"clock":"arrival"}`},
+	{name: "mark everything", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 201, kind: "application/json; charset=utf-8",
+		body: `{"id":"r1","kind":"outcome","at":{"ts":160000000000000,"track":"v0"},"data":null,"patch":{"a":null},"window":"w1","timeout_ms":10000}`},
+	{name: "mark a source's frame", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 201,
+		body: `{"id":"r1","at":{"source":{"ssrc":4294967295,"ts":0}},"data":[1]}`},
+	{name: "mark a time", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 201,
+		body: `{"id":"r1","kind":"state","at":{"capture_time":"2030-01-02T03:04:05.123456789Z"},"patch":{},"timeout_ms":0}`},
+	{name: "mark with nothing", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 400, want: `"field":"body"`},
+	{name: "mark with an unknown field", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 400,
+		body: `{"id":"r1","at":{"next":true},"by":"somebody else"}`, want: `"field":"by"`},
+	{name: "mark with a wrong value", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 400,
+		body: `{"id":"r1","at":{"ts":-1}}`, want: `"field":"at.ts","value":"-1","allowed":"an integer from 1`},
+	{name: "mark, refused by the stream", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, status: 400,
+		err: fmt.Errorf("secret cause: %w", &marker.FieldError{Field: "at", Value: "v", Allowed: "w"}), want: `"field":"at","value":"v","allowed":"w"`},
+	{name: "mark without a token", method: "POST", path: "/v1/streams/wheel/markers", body: markBody, status: 401},
+	{name: "mark with another scope", method: "POST", path: "/v1/streams/wheel/markers", token: "reader", body: markBody, status: 403, want: "lacks the scope mark"},
+	{name: "mark another's stream", method: "POST", path: "/v1/streams/baccarat/markers", token: "game", body: markBody, status: 403},
+	{name: "mark no stream", method: "POST", path: "/v1/streams/nowhere/markers", token: "host", body: markBody, status: 404},
+	{name: "mark, no frame", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: marker.ErrFrameNotSeen, status: 409, want: `"detail":"frame_not_seen: `},
+	{name: "mark, paused", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: marker.ErrPaused, status: 409, want: `"detail":"paused: `},
+	{name: "mark, another event", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: marker.ErrConflict, status: 409, want: `"detail":"conflict: `},
+	{name: "mark, unresolvable", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody,
+		err: fmt.Errorf("%w: the frame is more than 10s ahead", marker.ErrUnresolvable), status: 409, want: `10 s away: the frame is more than 10s ahead"`},
+	{name: "mark, event too large", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody,
+		err: fmt.Errorf("secret cause: %w", marker.ErrTooLarge), status: 413, want: `"detail":"too_large: `},
+	{name: "mark, body too large", method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 413,
+		body: `{"id":"r1","at":{"next":true},"data":"` + strings.Repeat("x", 16<<10) + `"}`, want: `"allowed":"at most 16384 bytes"`},
+	{name: "mark, another type", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, kind: "text/plain", status: 415, want: `"value":"text/plain"`},
+	{name: "mark, no such type", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, kind: ";", status: 415},
+	{name: "mark, full", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: marker.ErrInboxFull, status: 429, header: retry},
+	{name: "mark fails", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: errors.New("secret cause"), status: 500},
+	{name: "mark is late", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: context.DeadlineExceeded, status: 503, want: "same id", header: retry},
+
+	{name: "description", method: "GET", path: "/openapi.yaml", status: 200, want: "openapi: 3.0.3",
+		header: map[string]string{"Content-Type": "application/yaml"}},
+}
+
+// do makes a call to a handler.
+func (c call) do(handler http.Handler) (*http.Request, *httptest.ResponseRecorder) {
+	r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.body != "" || c.method == "POST" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.kind != "" {
+		r.Header.Set("Content-Type", c.kind)
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return r, w
+}
+
+func (c call) check(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+		t.Errorf("status %d, want %d; body %s\nwant …%s…", w.Code, c.status, w.Body, c.want)
+	}
+	if strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("the answer shows an inner cause: %s", w.Body)
+	}
+	if w.Code >= 400 && w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("an error of type %q", w.Header().Get("Content-Type"))
+	}
+	for k, v := range c.header {
+		if got := w.Header().Get(k); got != v {
+			t.Errorf("%s: %q, want %q", k, got, v)
+		}
+	}
+}
+
+func TestCalls(t *testing.T) {
+	described := newContract(t)
+	for _, c := range calls {
+		t.Run(c.name, func(t *testing.T) {
+			s := newTable(t)
+			s.err = c.err
+			r, w := c.do(Handler(s, people, Options{}))
+			c.check(t, w)
+			described.check(t, r, []byte(c.body), w)
+			if c.status >= 400 && c.err == nil && len(s.marked) > 0 {
+				t.Error("a refused call reached the stream")
+			}
+		})
+	}
+}
+
+// TestOtherPaths has what is no call of the description.
+func TestOtherPaths(t *testing.T) {
+	for _, c := range []call{
+		{method: "GET", path: "/v1", status: 404, want: "/openapi.yaml lists what is"},
+		{method: "GET", path: "/v1/streams/", status: 404},
+		{method: "GET", path: "/v1/streams/wheel/windows", status: 404},
+		{method: "POST", path: "/v1/streams/wheel", token: "reader", status: 405, header: map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
+		{method: "DELETE", path: "/v1/streams", token: "reader", status: 405, want: `"value":"DELETE"`},
+		{method: "GET", path: "/v1/streams/wheel/markers", token: "game", status: 405, header: map[string]string{"Allow": "POST, OPTIONS"}},
+		{method: "POST", path: "/openapi.yaml", status: 405, header: map[string]string{"Allow": "GET, HEAD"}},
+		{method: "OPTIONS", path: "/v1/streams/wheel/markers", status: 204, header: map[string]string{"Allow": "POST, OPTIONS"}},
+		{method: "HEAD", path: "/v1/streams/wheel", token: "reader", status: 200},
+		{method: "HEAD", path: "/v1/streams/wheel/events", token: "reader", status: 200, header: map[string]string{"Content-Type": "text/event-stream"}},
+		{method: "GET", path: "/v1/streams/..%2Fwheel", token: "reader", status: 404},
+	} {
+		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			_, w := c.do(Handler(newTable(t), people, Options{}))
+			c.check(t, w)
+		})
+	}
+}
+
+func TestListShowsWhatTheCallerMayRead(t *testing.T) {
+	for token, want := range map[string][]string{"reader": {"wheel", "baccarat"}, "guest": {"baccarat"}} {
+		_, w := call{method: "GET", path: "/v1/streams", token: token}.do(Handler(newTable(t), people, Options{}))
+		var got struct{ Streams []struct{ Name string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, s := range got.Streams {
+			names = append(names, s.Name)
+		}
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", token, diff)
+		}
+	}
+	nobody := tokens{"none": {Name: "none", Scopes: []auth.Scope{auth.Read}, Streams: []string{"x"}}}
+	_, w := call{method: "GET", path: "/v1/streams", token: "none"}.do(Handler(newTable(t), nobody, Options{}))
+	if w.Body.String() != `{"streams":[]}` {
+		t.Errorf("got %s", w.Body)
+	}
+}
+
+func TestMarkSaysWhoPublishes(t *testing.T) {
+	s := newTable(t)
+	c := call{method: "POST", path: "/v1/streams/wheel/markers", token: "game", status: 200,
+		body: `{"id":"r1","kind":"outcome","at":{"ts":5},"data":{"pocket":17},"timeout_ms":1500}`}
+	s.replayed = true
+	_, w := c.do(Handler(s, people, Options{}))
+	c.check(t, w)
+	want := []marker.Request{{
+		ID: "r1", Kind: marker.Outcome, At: marker.At{TS: 5}, Data: json.RawMessage(`{"pocket":17}`),
+		By: "game-server", Timeout: 1500 * time.Millisecond,
+	}}
+	if diff := cmp.Diff(want, s.marked); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestMarkWithABodyThatBreaksOff(t *testing.T) {
+	r := httptest.NewRequest("POST", "/v1/streams/wheel/markers", failing{})
+	r.Header.Set("Authorization", "Bearer game")
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	Handler(newTable(t), people, Options{}).ServeHTTP(w, r)
+	call{status: 400, want: "did not arrive whole"}.check(t, w)
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("secret cause") }
+
+// TestEveryStatusIsTried keeps the table of calls and the description together.
+func TestEveryStatusIsTried(t *testing.T) {
+	described := newContract(t)
+	tried := make(map[string]bool)
+	for _, c := range calls {
+		r := httptest.NewRequest(c.method, c.path, nil)
+		route, _, err := described.router.FindRoute(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried[fmt.Sprintf("%s %d", route.Operation.OperationID, c.status)] = true
+	}
+	tried["mark 200"] = true         // TestMarkSaysWhoPublishes
+	tried["followEvents 200"] = true // TestEvents
+	for _, path := range described.paths() {
+		for _, op := range path.Operations() {
+			if strings.Contains(strings.Join(op.Tags, ""), "play") {
+				continue // of package whep
+			}
+			for status := range op.Responses.Map() {
+				if !tried[op.OperationID+" "+status] {
+					t.Errorf("no call shows the status %s of %s", status, op.OperationID)
+				}
+			}
+		}
+	}
+}
