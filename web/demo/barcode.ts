@@ -34,23 +34,41 @@ export function decodeRow(rgba: Uint8ClampedArray): number | undefined {
 
 /** Reads bar codes off canvases. */
 export class BarReader {
-  private readonly probe: CanvasRenderingContext2D | null;
-
-  constructor() {
-    const canvas = document.createElement("canvas");
-    canvas.width = BAR_WIDTH;
-    canvas.height = 1;
-    // A canvas of its own for reading, so that the one on screen stays fast to draw.
-    this.probe = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-    if (this.probe) this.probe.imageSmoothingEnabled = false;
-  }
+  // A canvas of its own for reading, so that the one on screen stays fast to draw.
+  private readonly probe = strip(true);
+  private readonly kept = strip(false);
 
   /** The number in the pixels of a canvas as they are now, undefined if unreadable. */
   read(canvas: HTMLCanvasElement): number | undefined {
     if (!this.probe || canvas.width < BAR_WIDTH || canvas.height < 2 * CELL) return undefined;
-    this.probe.drawImage(canvas, 0, canvas.height - SAMPLE_ROW, BAR_WIDTH, 1, 0, 0, BAR_WIDTH, 1);
+    copyRow(this.probe, canvas, canvas.height - SAMPLE_ROW);
     return decodeRow(this.probe.getImageData(0, 0, BAR_WIDTH, 1).data);
   }
+
+  /** Keeps a canvas's bar for `readKept`, without the cost of reading it. */
+  keep(canvas: HTMLCanvasElement): void {
+    if (this.kept && canvas.width >= BAR_WIDTH) copyRow(this.kept, canvas, canvas.height - SAMPLE_ROW);
+  }
+
+  /** The number in the bar that was kept last, undefined if there is none. */
+  readKept(): number | undefined {
+    if (!this.probe || !this.kept) return undefined;
+    copyRow(this.probe, this.kept.canvas, 0);
+    return decodeRow(this.probe.getImageData(0, 0, BAR_WIDTH, 1).data);
+  }
+}
+
+function strip(willReadFrequently: boolean): CanvasRenderingContext2D | null {
+  const canvas = document.createElement("canvas");
+  canvas.width = BAR_WIDTH;
+  canvas.height = 1;
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently });
+  if (context) context.imageSmoothingEnabled = false;
+  return context;
+}
+
+function copyRow(to: CanvasRenderingContext2D, from: HTMLCanvasElement, y: number): void {
+  to.drawImage(from, 0, y, BAR_WIDTH, 1, 0, 0, BAR_WIDTH, 1);
 }
 
 function bits(cells: readonly boolean[], from: number, n: number): number {

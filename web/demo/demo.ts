@@ -92,7 +92,8 @@ function drawn({ frame, canvas }: Drawn): void {
   }
   for (const firing of frame.fired) {
     const named = namedFrame(firing.event.data);
-    const verdict = named === undefined ? null : judge(bar, named, firing);
+    const before = firing.skipped ? reader.readKept() : undefined;
+    const verdict = named === undefined ? null : judge(bar, named, before, firing);
     keep(record.drawn, drawnRecord(firing, frame.rtp, bar, verdict));
     if (verdict) exact.add(verdict, (bar ?? 0) - (named ?? 0));
     const outcome = outcomeOf(firing.event);
@@ -100,6 +101,7 @@ function drawn({ frame, canvas }: Drawn): void {
     const taken = firing.event.kind === "void" ? voided(firing.event) : undefined;
     if (taken) voidProof(taken);
   }
+  if (!frame.again) reader.keep(canvas);
   if (frame.fired.length > 0) showTallies(exact, naive, naiveDistance);
 }
 

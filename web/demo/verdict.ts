@@ -15,16 +15,21 @@ export type Verdict =
 
 /**
  * Judges by the frame number in the pixels (`bar`) against the one in the event.
- * Of the firing, only what excuses a difference is believed, and only as far as
- * the numbers bear it out.
+ * `before` is the number in the picture drawn just before, which tells the first
+ * later picture from any other. Of the firing, only what excuses a difference is
+ * believed, and only as far as the numbers bear it out.
  */
-export function judge(bar: number | undefined, frame: number, firing: Pick<Firing, "frames" | "skipped" | "late" | "lateFrames">): Verdict {
+export function judge(
+  bar: number | undefined, frame: number, before: number | undefined,
+  firing: Pick<Firing, "frames" | "skipped" | "late" | "lateFrames">,
+): Verdict {
   if (bar === undefined) return "unreadable";
   if (bar === frame) return "exact";
   if (firing.late && firing.lateFrames > 0) return "late";
-  const wrapped = bar < frame && bar < firing.frames; // a clip that repeats began anew in between
-  if (firing.skipped && (bar - frame === firing.frames || wrapped)) return "skipped";
-  return "wrong";
+  if (!firing.skipped) return "wrong";
+  // The clip may repeat, or the studio begin anew, between the picture before and this one.
+  const between = before !== undefined && before < frame && (frame < bar || bar < before);
+  return between || bar - frame === firing.frames ? "skipped" : "wrong";
 }
 
 /** What the page counts, over all events that name the frame they are on. */

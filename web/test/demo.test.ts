@@ -44,19 +44,22 @@ describe("bar code", () => {
 
 describe("judge", () => {
   const on = { frames: 0, skipped: false, late: false, lateFrames: 0 };
+  const skipped = { ...on, frames: 2, skipped: true };
   it.each([
-    ["its own frame", 100, on, "exact"],
-    ["no bar", undefined, on, "unreadable"],
-    ["a later frame without excuse", 101, on, "wrong"],
-    ["an earlier frame", 99, on, "wrong"],
-    ["the first later frame", 102, { ...on, frames: 2, skipped: true }, "skipped"],
-    ["a later frame than the skip explains", 104, { ...on, frames: 2, skipped: true }, "wrong"],
-    ["an earlier frame, said to be skipped", 99, { ...on, frames: 2, skipped: true }, "wrong"],
-    ["a late event", 105, { ...on, frames: 5, late: true, lateFrames: 5 }, "late"],
-    ["a late event on its frame", 100, { ...on, late: true }, "exact"],
-    ["a late event, not told how late", 101, { ...on, late: true }, "wrong"],
-    ["a clip that began anew", 1, { ...on, frames: 3, skipped: true }, "skipped"],
-  ] as const)("%s", (_name, bar, firing, want) => expect(judge(bar, 100, firing)).toBe(want));
+    ["its own frame", 100, 99, on, "exact"],
+    ["no bar", undefined, 99, on, "unreadable"],
+    ["a later frame without excuse", 101, 99, on, "wrong"],
+    ["an earlier frame", 99, 98, on, "wrong"],
+    ["the first later frame", 103, 98, skipped, "skipped"],
+    ["the first later frame, by timestamps alone", 102, undefined, skipped, "skipped"],
+    ["a second later frame", 103, 101, skipped, "wrong"],
+    ["a later frame after its own", 103, 100, skipped, "wrong"],
+    ["an earlier frame, said to be skipped", 99, 98, skipped, "wrong"],
+    ["a late event", 105, 104, { ...on, frames: 5, late: true, lateFrames: 5 }, "late"],
+    ["a late event on its frame", 100, 99, { ...on, late: true }, "exact"],
+    ["a late event, not told how late", 101, 100, { ...on, late: true }, "wrong"],
+    ["a clip that began anew", 1, 98, skipped, "skipped"],
+  ] as const)("%s", (_name, bar, before, firing, want) => expect(judge(bar, 100, before, firing)).toBe(want));
 
   it("counts, and keeps the worst distance of those that were off", () => {
     const tally = new Tally();

@@ -165,18 +165,31 @@ describe("lesser browsers", () => {
     expect(drawn).toHaveBeenCalled();
   });
 
-  it("falls to a lesser route when pixels carry no timestamp", () => {
+  it("falls to a lesser route when pixels carry no timestamp for good", () => {
     setUp();
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue({ drawImage: vi.fn() } as never);
     const notices: string[] = [];
     framelock.events.on("notice", (n) => notices.push(n.code));
     joins();
     vi.spyOn(FakeVideoFrame.prototype, "metadata").mockReturnValue({});
-    video.presents(low32(at(1)));
-    expect(framelock.route).toBe("approximate");
+    for (let n = 1; n <= 30; n++) video.presents(low32(at(n)));
+    expect([framelock.route, framelock.presentedTs]).toEqual(["approximate", undefined]);
     expect(notices).toEqual(["route"]);
     expect(FakeVideoFrame.open).toBe(0);
-    expect(framelock.presentedTs).toBe(at(1));
+    video.presents(low32(at(31)));
+    expect(framelock.presentedTs).toBe(at(31));
+  });
+
+  it("leaves out the pictures of no stream that come while the source changes", () => {
+    setUp();
+    joins();
+    video.presents(low32(at(1)));
+    const nameless = vi.spyOn(FakeVideoFrame.prototype, "metadata").mockReturnValue({});
+    for (let n = 0; n < 5; n++) video.presents(0);
+    nameless.mockRestore();
+    video.presents(low32(at(2)));
+    expect(said).toEqual(["state", "frame 1", "frame 2"]);
+    expect([framelock.route, FakeVideoFrame.open]).toEqual(["exact", 1]);
   });
 
   it("says what an insecure context costs", async () => {

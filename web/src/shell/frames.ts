@@ -21,6 +21,12 @@ export interface Picture {
   displayAt: number;
 }
 
+/**
+ * So many pictures in a row without a timestamp, and the source has none to give.
+ * Single ones come when the element's source changes: they are of no stream.
+ */
+const GIVE_UP_AFTER = 30;
+
 // WebCodecs' VideoFrame.metadata() is not in every DOM library yet.
 interface FrameWithMetadata extends VideoFrame {
   metadata(): { rtpTimestamp?: number };
@@ -33,6 +39,7 @@ export class FrameSource {
   private frame: VideoFrame | undefined;
   private canvas: HTMLCanvasElement | undefined;
   private shown: Route;
+  private unnamed = 0; // pictures in a row without a timestamp
 
   /**
    * `onPicture` returns whether it took the picture; if not, the one before stays
@@ -51,9 +58,11 @@ export class FrameSource {
     return this.shown;
   }
 
-  /** Starts giving pictures; if it runs, nothing changes. */
+  /** Starts giving pictures, of a new source of the element if it runs already. */
   start(): void {
+    this.unnamed = 0;
     if (this.running) return;
+    this.shown = bestRoute(this.video);
     this.running = true;
     this.next();
   }
@@ -77,11 +86,12 @@ export class FrameSource {
 
   private called(now: number, meta: VideoFrameCallbackMetadata): void {
     // First of all the picture: each moment later, the element may hold another one.
-    const picture = this.shown === "exact" ? this.capture(meta, now) : this.copy(meta.rtpTimestamp, meta, now);
+    const picture = this.shown === "exact" ? this.capture(meta, now) : this.copy(meta.rtpTimestamp, displayAt(meta, now));
+    this.judge(picture, meta);
     this.next();
     if (!picture) return;
-    const taken = this.onPicture(picture);
-    if (this.shown !== "exact" || !(picture.image instanceof VideoFrame)) return;
+    const taken = picture.rtp !== undefined && this.onPicture(picture);
+    if (!isVideoFrame(picture.image)) return;
     (taken ? this.frame : picture.image)?.close();
     if (taken) this.frame = picture.image;
   }
@@ -94,37 +104,45 @@ export class FrameSource {
     } catch {
       return undefined; // the element has no picture at this moment; the next callback will
     }
-    const rtp = frame.metadata().rtpTimestamp;
-    if (rtp === undefined) {
-      frame.close();
-      this.fall(meta.rtpTimestamp === undefined ? "clock" : "approximate");
-      return this.copy(meta.rtpTimestamp, meta, now);
-    }
-    return { rtp, image: frame, width: frame.displayWidth, height: frame.displayHeight, displayAt: displayAt(meta, now) };
+    return {
+      rtp: frame.metadata().rtpTimestamp,
+      image: frame,
+      width: frame.displayWidth,
+      height: frame.displayHeight,
+      displayAt: displayAt(meta, now),
+    };
   }
 
-  private copy(rtp: number | undefined, meta: VideoFrameCallbackMetadata | undefined, now: number): Picture | undefined {
+  private copy(rtp: number | undefined, at: number): Picture | undefined {
     const { videoWidth: width, videoHeight: height } = this.video;
     if (width === 0 || height === 0) return undefined;
     this.canvas ??= document.createElement("canvas");
     if (this.canvas.width !== width) this.canvas.width = width;
     if (this.canvas.height !== height) this.canvas.height = height;
     this.canvas.getContext("2d", { alpha: false })?.drawImage(this.video, 0, 0, width, height);
-    if (rtp === undefined && this.shown !== "clock") this.fall("clock");
-    return { rtp, image: this.canvas, width, height, displayAt: meta ? displayAt(meta, now) : now };
+    return { rtp, image: this.canvas, width, height, displayAt: at };
+  }
+
+  /** Falls to a lesser route when the present one gives pictures, but no timestamps. */
+  private judge(picture: Picture | undefined, meta: VideoFrameCallbackMetadata): void {
+    if (!picture) return;
+    this.unnamed = picture.rtp === undefined ? this.unnamed + 1 : 0;
+    if (this.unnamed < GIVE_UP_AFTER) return;
+    this.unnamed = 0;
+    this.shown = meta.rtpTimestamp === undefined ? "clock" : "approximate";
+    this.onRoute(this.shown);
   }
 
   private tick(now: number): void {
     this.next();
     if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
-    const picture = this.copy(undefined, undefined, now);
+    const picture = this.copy(undefined, now);
     if (picture) this.onPicture(picture);
   }
+}
 
-  private fall(route: Route): void {
-    this.shown = route;
-    this.onRoute(route);
-  }
+function isVideoFrame(image: CanvasImageSource): image is VideoFrame {
+  return typeof VideoFrame === "function" && image instanceof VideoFrame;
 }
 
 function displayAt(meta: VideoFrameCallbackMetadata, now: number): number {

@@ -29,6 +29,7 @@ export declare class FrameSource {
     private frame;
     private canvas;
     private shown;
+    private unnamed;
     /**
      * `onPicture` returns whether it took the picture; if not, the one before stays
      * valid. `onRoute` hears when the route turns out to be a lesser one than it looked.
@@ -36,7 +37,7 @@ export declare class FrameSource {
     constructor(video: HTMLVideoElement, onPicture: (p: Picture) => boolean, onRoute: (route: Route) => void);
     /** The route in use. */
     get route(): Route;
-    /** Starts giving pictures; if it runs, nothing changes. */
+    /** Starts giving pictures, of a new source of the element if it runs already. */
     start(): void;
     /** Stops, and lets go of the picture last given. */
     stop(): void;
@@ -45,8 +46,9 @@ export declare class FrameSource {
     /** The picture with its own timestamp, however late this runs. */
     private capture;
     private copy;
+    /** Falls to a lesser route when the present one gives pictures, but no timestamps. */
+    private judge;
     private tick;
-    private fall;
 }
 /** The best route that this browser and page allow. */
 export declare function bestRoute(video: HTMLVideoElement): Route;
