@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"relay": main})
+}
+
+func TestScripts(t *testing.T) {
+	relay := httptest.NewServer(http.HandlerFunc(answer))
+	t.Cleanup(relay.Close) // the scripts run after this function has returned
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	takenUDP, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { takenUDP.Close() })
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	testscript.Run(t, testscript.Params{
+		Dir:      "testdata/script",
+		Deadline: time.Now().Add(time.Minute),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("RELAY", relay.URL)
+			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("TAKEN_UDP", takenUDP.LocalAddr().String())
+			env.Setenv("CLOSED", "http://"+closed.Addr().String())
+			env.Setenv("XDG_CACHE_HOME", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status, "mode": mode, "ready": ready,
+		},
+	})
+}
+
+// answer is a relay with one stream and ready answers.
+func answer(w http.ResponseWriter, r *http.Request) {
+	const info = `{"name":"wheel","log":"9f3c0a77d2e41b05","seq":124,"epoch":1,"paused":true,"hold_ms":0,"viewers":3,` +
+		`"clock":{"capture_time":"2026-11-22T12:00:00Z","source":"sender_report","error_ms":0.4},` +
+		`"tracks":[{"track":"v0","codec":"H264","ssrc":7,"source":"127.0.0.1:4000","packets":9,"lost":1},{"track":"a0","codec":"opus"}],"health":[]}`
+	switch r.URL.Path {
+	case "/v1/streams":
+		io.WriteString(w, `{"streams":[`+info+`]}`)
+	case "/v1/streams/wheel":
+		io.WriteString(w, info)
+	case "/v1/streams/wheel/markers":
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"id":"r1","seq":124,"epoch":1,"ts":160000000000000,"frame":48213,`+
+			`"capture_time":"2026-11-22T12:00:00.25Z","error_ms":0.4,"late_ms":12.5,"clock":"sender_report"}`)
+	case "/v1/streams/secret/markers":
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		io.WriteString(w, `{"type":"about:blank","title":"Unauthorized","status":401}`)
+	default:
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no stream \"gone\""}`)
+	}
+}
+
+// status runs a command and checks its exit code: status CODE COMMAND ARGS...
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status CODE COMMAND ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// mode checks a file's permissions: mode 0600 FILE
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode MODE FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%#o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("mode %s, want %s", got, args[0])
+	}
+}
+
+// ready runs a server until it has printed its first line, which becomes stdout,
+// then terminates it and checks that it ends well: ready COMMAND ARGS...
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: ready COMMAND ARGS...")
+	}
+	program, err := exec.LookPath(args[0])
+	ts.Check(err)
+	cmd := exec.Command(program, args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"HOME", "PATH", "XDG_CACHE_HOME", "GOCOVERDIR",
+		"RELAY_STREAMS__TABLE_1__RTP__VIDEO__LISTEN", "RELAY_STREAMS__TABLE_1__RTP__AUDIO__LISTEN"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	out := bufio.NewReader(stdout)
+	line, _ := out.ReadString('\n')
+	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	_, _ = io.Copy(io.Discard, out)
+	if err := cmd.Wait(); err != nil || line == "" {
+		ts.Fatalf("%v\n%s%s", err, line, stderr.String())
+	}
+	fmt.Fprint(ts.Stdout(), line)
+	ts.Logf("%s", strings.TrimSpace(stderr.String()))
+}
