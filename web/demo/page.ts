@@ -55,7 +55,7 @@ export function showTallies(exact: Tally, naive: Tally, distance: number | undef
 
 const VERDICTS: Record<Verdict, string> = {
   exact: "exact",
-  skipped: "frame not presented, first later one",
+  skipped: "skipped: first later",
   late: "late",
   wrong: "wrong frame",
   unreadable: "bar code unreadable",

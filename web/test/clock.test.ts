@@ -117,4 +117,12 @@ describe("Pace", () => {
     expect(skipped).toBe(left);
     expect(pace.frames(5 * interval)).toBe(5);
   });
+
+  it("takes a long gap for a pause, and goes on measuring", () => {
+    const pace = new Pace();
+    for (let n = 0; n < 10; n++) pace.add(T0 + n * 3000);
+    expect(pace.add(T0 + 10 * 90_000)).toBe(0);
+    expect(pace.add(T0 + 10 * 90_000 + 6000)).toBe(1);
+    expect(pace.interval).toBe(3000);
+  });
 });

@@ -1,6 +1,9 @@
 /** How many intervals the estimate looks back on. */
 const WINDOW = 31;
 
+/** A longer gap is a pause of the studio as far as can be told from here: nothing was skipped. */
+const PAUSE_TICKS = 90_000;
+
 /**
  * Estimates the stream's frame interval from the timestamps that were presented:
  * the median of the last intervals, so that skipped frames do not stretch it.
@@ -21,7 +24,7 @@ export class Pace {
     this.last = ts;
     if (previous === undefined) return 0;
     const interval = ts - previous;
-    if (interval <= 0) return 0;
+    if (interval <= 0 || interval > PAUSE_TICKS) return 0;
     this.intervals.push(interval);
     if (this.intervals.length > WINDOW) this.intervals.shift();
     const sorted = [...this.intervals].sort((a, b) => a - b);

@@ -131,6 +131,8 @@ export class FramelockPlayer {
     const ended = new Promise<string>((resolve) => (this.endCurrent = resolve));
     const timeout = setTimeout(() => this.endCurrent?.("no connection within 10 s"), CONNECT_TIMEOUT_MS);
     const over = new AbortController();
+    const leave = () => session.resource && endSession(session.resource, session.token);
+    addEventListener("pagehide", leave);
     try {
       this.prepare(session.pc, () => clearTimeout(timeout));
       const opened = this.negotiate(session, source, over.signal);
@@ -140,10 +142,11 @@ export class FramelockPlayer {
     } finally {
       over.abort();
       clearTimeout(timeout);
+      removeEventListener("pagehide", leave);
       this.endCurrent = undefined;
       this.framelock.disconnect();
       session.pc.close();
-      if (session.resource) endSession(session.resource, session.token);
+      leave();
     }
   }
 
