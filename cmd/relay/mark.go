@@ -43,21 +43,8 @@ An --id makes repeating safe: the same id and event again gives the same answer.
 			if err := out.check(); err != nil {
 				return err
 			}
-			var err error
-			if m.At, err = parseAt(at); err != nil {
+			if err := completeMark(&m, at, data, patch, timeout); err != nil {
 				return err
-			}
-			if m.Data, err = jsonFlag("--data", data); err != nil {
-				return err
-			}
-			if m.Patch, err = jsonFlag("--patch", patch); err != nil {
-				return err
-			}
-			if m.TimeoutMS = timeout.Milliseconds(); timeout < 0 || timeout > 10*time.Second {
-				return usagef("--timeout %v is out of range (allowed: 0s to 10s)", timeout)
-			}
-			if m.ID == "" {
-				m.ID = "cli-" + strings.ToLower(rand.Text()[:12])
 			}
 			c, err := client.client()
 			if err != nil {
@@ -80,6 +67,26 @@ An --id makes repeating safe: the same id and event again gives the same answer.
 	cmd.Flags().StringVar(&m.Window, "window", "", "the window that it belongs to")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Second, "how long to wait for a frame that has not come, at most 10s")
 	return cmd
+}
+
+// completeMark adds what the flags say in their own notation.
+func completeMark(m *croupier.Mark, at, data, patch string, timeout time.Duration) (err error) {
+	if m.At, err = parseAt(at); err != nil {
+		return err
+	}
+	if m.Data, err = jsonFlag("--data", data); err != nil {
+		return err
+	}
+	if m.Patch, err = jsonFlag("--patch", patch); err != nil {
+		return err
+	}
+	if m.TimeoutMS = timeout.Milliseconds(); timeout < 0 || timeout > 10*time.Second {
+		return usagef("--timeout %v is out of range (allowed: 0s to 10s)", timeout)
+	}
+	if m.ID == "" {
+		m.ID = "cli-" + strings.ToLower(rand.Text()[:12])
+	}
+	return nil
 }
 
 func printResolved(w *tabwriter.Writer, r croupier.Resolved, again bool) {

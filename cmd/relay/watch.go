@@ -46,7 +46,7 @@ Runs until it is interrupted, or for as long as --for says.`,
 				URL: c.URL + "/whep/" + url.PathEscape(args[0]), Token: c.Token, HTTP: c.HTTP,
 				Duration: duration, Logger: logger,
 			})
-			if err != nil && report.Seconds == 0 {
+			if err != nil && report.Video.Packets == 0 {
 				return err
 			}
 			printErr := out.print(cmd.OutOrStdout(), report, func(w *tabwriter.Writer) { printReport(w, &report) })
