@@ -25,9 +25,7 @@ import (
 func (r *Relay) viewerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins}))
-	options := control.DefaultOptions()
-	options.Origins, options.Logger = r.cfg.HTTP.Origins, r.log
-	api := control.New(directory{r}, r.tokens, options)
+	api := control.Handler(directory{r}, r.tokens, control.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log})
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/", pages(web.FS()))

@@ -135,10 +135,10 @@ func (p *ports) close() error {
 			errs = append(errs, l.Close())
 		}
 	}
-	if p.endpoint != nil {
+	switch {
+	case p.endpoint != nil: // owns the media socket
 		errs = append(errs, p.endpoint.Close())
-	}
-	if p.media != nil {
+	case p.media != nil:
 		errs = append(errs, p.media.Close())
 	}
 	for _, tracks := range p.rtp {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,16 +27,16 @@ import (
 )
 
 // network is a wide-area network between the relay and one viewer, in virtual
-// time: delay and jitter (which reorders) each way, and seeded loss.
+// time: delay and seeded loss each way.
 type network struct {
 	router        *vnet.Router
 	relay, viewer *vnet.Net
 }
 
-func newNetwork(t *testing.T, delay, jitter time.Duration, loss float64) *network {
+func newNetwork(t *testing.T, delay time.Duration, loss float64) *network {
 	t.Helper()
 	router, err := vnet.NewRouter(&vnet.RouterConfig{
-		CIDR: "192.0.2.0/24", MinDelay: delay, MaxJitter: jitter, QueueSize: 1 << 16,
+		CIDR: "192.0.2.0/24", MinDelay: delay, QueueSize: 1 << 16,
 		LoggerFactory: logging.NewDefaultLoggerFactory(),
 	})
 	if err != nil {
@@ -57,6 +58,21 @@ func newNetwork(t *testing.T, delay, jitter time.Duration, loss float64) *networ
 		t.Fatal(err)
 	}
 	return n
+}
+
+// reordering is a socket whose every fiftieth datagram takes 7 ms longer.
+type reordering struct {
+	net.PacketConn
+	n atomic.Int64
+}
+
+func (r *reordering) WriteTo(b []byte, to net.Addr) (int, error) {
+	if r.n.Add(1)%50 != 0 {
+		return r.PacketConn.WriteTo(b, to)
+	}
+	b = bytes.Clone(b)
+	time.AfterFunc(7*time.Millisecond, func() { _, _ = r.PacketConn.WriteTo(b, to) })
+	return len(b), nil
 }
 
 // roundTripper calls a handler without a socket.
@@ -88,7 +104,7 @@ func (r *response) Write(b []byte) (int, error) { return r.body.Write(b) }
 // a network that loses 5% of the packets, takes 40 ms each way and reorders.
 func TestSessionOverABadNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wan := newNetwork(t, 40*time.Millisecond, 4*time.Millisecond, 0.05)
+		wan := newNetwork(t, 40*time.Millisecond, 0.05)
 		cfg := DefaultConfig()
 		cfg.HTTP.Listen, cfg.Admin.Listen, cfg.Auth.Insecure = "", "", true
 		s := DefaultStream()
@@ -102,7 +118,8 @@ func TestSessionOverABadNetwork(t *testing.T) {
 		}
 		socket := udp.NewMemory(netip.MustParseAddrPort("192.0.2.9:5004"))
 		r.listenMedia = func(string) (net.PacketConn, error) {
-			return wan.relay.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 7882})
+			conn, err := wan.relay.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 7882})
+			return &reordering{PacketConn: conn}, err
 		}
 		r.listenRTP = func(track forward.Track, _ string, _ bool, pool *packet.Pool, now func() time.Time) (*ingest.Listener, error) {
 			return ingest.NewListener(track, socket, nil, pool, now), nil
@@ -140,7 +157,7 @@ func TestSessionOverABadNetwork(t *testing.T) {
 
 func checkBadNetwork(t *testing.T, r watch.Report, published int) {
 	t.Helper()
-	t.Logf("%d events published; report: %+v", published, r)
+	t.Logf("%d events published; %+v", published, r)
 	frames := r.Video.Complete + r.Video.Incomplete
 	if frames < 500 || float64(r.Video.Complete) < 0.995*float64(frames) {
 		t.Errorf("%d of %d frames complete, want 99.5%%", r.Video.Complete, frames)
