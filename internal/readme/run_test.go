@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,8 +64,9 @@ func checkTest(t *testing.T, root, text string) {
 func checkGo(t *testing.T, root, text string) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "embed", "main.go"), text)
-	write(t, filepath.Join(dir, "embed", "go.mod"), "module example.com/embed\n\ngo 1.26\n")
-	write(t, filepath.Join(dir, "go.work"), fmt.Sprintf("go 1.26\n\nuse (\n\t./embed\n\t%q\n)\n", root))
+	version := strings.TrimPrefix(runtime.Version(), "go")
+	write(t, filepath.Join(dir, "embed", "go.mod"), "module example.com/embed\n\ngo "+version+"\n")
+	write(t, filepath.Join(dir, "go.work"), fmt.Sprintf("go %s\n\nuse (\n\t./embed\n\t%q\n)\n", version, root))
 	for _, args := range [][]string{{"vet", "."}, {"build", "-o", filepath.Join(dir, "bin"), "."}} {
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = filepath.Join(dir, "embed")
@@ -76,14 +78,28 @@ func checkGo(t *testing.T, root, text string) {
 }
 
 // checkFFmpeg runs the commands as they stand but for the ports, until the relay
-// has ffmpeg's pictures.
+// has ffmpeg's pictures, and watches them.
 func checkFFmpeg(t *testing.T, root, text string) {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Fatal("install ffmpeg: ", err)
 	}
+	build := exec.CommandContext(t.Context(), "make", "build")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("make build: %v\n%s", err, out)
+	}
+	dir := t.TempDir() // the commands write files
+	if err := os.Symlink(filepath.Join(root, "bin"), filepath.Join(dir, "bin")); err != nil {
+		t.Fatal(err)
+	}
 	text, port := movePorts(t, text)
-	start(t, root, text)
-	waitForMedia(t, "http://127.0.0.1:"+port)
+	start(t, dir, text)
+	url := "http://127.0.0.1:" + port
+	waitForMedia(t, url)
+	watch := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "relay"), "watch", "camera", "--url", url, "--for", "3s")
+	if out, err := watch.CombinedOutput(); err != nil {
+		t.Errorf("a viewer of the stream: %v\n%s", err, out)
+	}
 }
 
 // checkHTML puts the page on a server of its own, beside the demo, and opens it in
