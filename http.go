@@ -24,7 +24,7 @@ import (
 // viewerHandler is the viewer-facing surface (docs/protocol.md, section 7).
 func (r *Relay) viewerHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins}))
+	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log, Clock: r.now}))
 	api := control.Handler(directory{r}, r.tokens, control.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log})
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
