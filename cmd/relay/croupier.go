@@ -63,6 +63,7 @@ half of the outcomes by the frame's capture time, half by its SSRC and timestamp
 	f.IntVar(&cfg.Count, "count", 0, "stop after this many events (default: never)")
 	f.StringVar(&outFile, "out", "", "write what was published and answered to this file, as JSON lines")
 	f.DurationVar(&cfg.Lead, "lead", 100*time.Millisecond, "how far ahead of the studio to name frames, where that is possible; 0s to 5s")
+	f.DurationVar(&cfg.Fresh, "fresh", 2*time.Second, "pass over frames of the log that were captured longer ago; 0s for none")
 	f.Uint64Var(&cfg.Script.Loop, "loop", 0, "frames after which the studio's picture repeats")
 	f.StringVar(&rests, "rests", "", "frames of the loop on which the ball comes to rest, and in which pocket: 125:17,311:32")
 	return cmd

@@ -30,6 +30,9 @@ type Config struct {
 	Script Script
 	// Lead is how far ahead of the studio events are named: 0 to 5 s.
 	Lead time.Duration
+	// Fresh, if set, passes over frames that were captured longer ago, as in a log
+	// that had begun long before.
+	Fresh time.Duration
 	// Rate is the number of additional test markers a second; each holds the bar
 	// number of the frame that it is meant for: {"frame": 48213}.
 	Rate float64
@@ -119,6 +122,9 @@ func (t *table) play(ctx context.Context, lines <-chan line, ended <-chan error)
 			if l.Studio != nil {
 				g.start(*l.Studio)
 				g.lead = g.frames(t.Lead)
+				continue
+			}
+			if t.Fresh > 0 && time.Since(l.CaptureTime) > t.Fresh {
 				continue
 			}
 			for _, e := range g.frame(l.Frame) {

@@ -273,6 +273,17 @@ func TestCountAndRestart(t *testing.T) {
 	}
 }
 
+func TestOldFramesArePassedOver(t *testing.T) {
+	r := newRelay(t, accept)
+	fresh := time.Now().Add(-time.Second).Format(time.RFC3339Nano)
+	log := header(1) + logLine(0, 0, 1, 17) +
+		fmt.Sprintf(`{"frame":1,"bar":1,"ts":4000,"ssrc":1,"capture_time":%q,"round":{"pocket":5}}`+"\n", fresh)
+	records := play(t, r, log, func(c *Config) { c.Fresh = time.Minute })
+	if len(records) != 1 || records[0].Frame != 1 {
+		t.Errorf("%+v", records)
+	}
+}
+
 func TestContextEndsARunWithAnIdleLog(t *testing.T) {
 	r := newRelay(t, accept)
 	ctx, cancel := context.WithCancel(t.Context())
