@@ -56,7 +56,8 @@ framelock.events.on("state", ({ state, ts }) => {
 });
 framelock.events.on("latency", (latency) => {
   keep(record.latencies, latency);
-  write("latency", `${latency.ms.toFixed(0)} ms`);
+  // Without sender reports capture times are estimates, and may lie a little ahead.
+  write("latency", `${Math.max(0, latency.ms).toFixed(0)} ms`);
 });
 framelock.events.on("notice", ({ code, text }) => {
   keep(record.notices, { code, text, at: performance.now() });

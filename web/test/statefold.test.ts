@@ -28,8 +28,12 @@ describe("StateFold", () => {
     fold.add(event(1, T0 + FRAME, { patch: { b: 1 } }));
     const first = fold.at(T0 + FRAME);
     expect(fold.at(T0 + 9 * FRAME)).toBe(first);
-    fold.add(event(2, T0 + 20 * FRAME));
-    expect(fold.at(T0 + 9 * FRAME)).toEqual(first);
+    fold.add(event(2, T0 + 2 * FRAME));
+    expect(fold.at(T0 + 9 * FRAME)).toBe(first);
+    fold.add(event(3, T0 + 3 * FRAME, { patch: { b: 1 } })); // says nothing new
+    expect(fold.at(T0 + 9 * FRAME)).toBe(first);
+    fold.compact(T0 + 9 * FRAME + KEEP_TICKS, 3);
+    expect(fold.at(T0 + 9 * FRAME)).toBe(first);
   });
 
   it("is the snapshot's before the snapshot", () => {

@@ -25,6 +25,7 @@ export class StateFold {
   private baseSeq: number;
   private entries: Entry[] = []; // in seq order
   private shown: { state: Json; from: number; until: number } | undefined;
+  private last: { state: Json; text: string } | undefined; // what `at` gave last
 
   /** Starts from a snapshot: `state` is the fold of everything with ts <= stateAt. */
   constructor(state: Json, stateAt: number, seq: number) {
@@ -43,7 +44,7 @@ export class StateFold {
     let i = this.entries.length;
     while (i > 0 && this.entries[i - 1]!.seq > event.seq) i--;
     this.entries.splice(i, 0, { seq: event.seq, ts: event.ts, patch: event.patch });
-    this.shown = undefined;
+    if (event.patch !== undefined) this.shown = undefined;
   }
 
   /** Takes from..to out again. False if they are in the base already: a new snapshot is needed. */
@@ -61,15 +62,24 @@ export class StateFold {
     let until = Infinity;
     const t = Math.max(ts, this.baseTS);
     for (const e of this.entries) {
+      if (e.patch === undefined) continue;
       if (e.ts > t) {
         until = Math.min(until, e.ts);
         continue;
       }
       if (e.ts > this.baseTS) from = Math.max(from, e.ts);
-      if (e.patch !== undefined) state = mergePatch(state, e.patch);
+      state = mergePatch(state, e.patch);
     }
+    state = this.settled(state);
     this.shown = { state, from, until };
     return state;
+  }
+
+  /** The value that was given before, if it says the same: whoever watches the state sees no change. */
+  private settled(state: Json): Json {
+    const text = JSON.stringify(state);
+    if (this.last?.text !== text) this.last = { state, text };
+    return this.last.state;
   }
 
   /**

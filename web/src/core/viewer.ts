@@ -252,7 +252,7 @@ export class ViewerCore {
         ts: f.presentedTs,
         frame_error: f.frames,
         skipped: 0,
-        latency_ms: round(this.clock.latency(f.presentedTs, now) ?? 0),
+        latency_ms: round(Math.max(0, this.clock.latency(f.presentedTs, now) ?? 0)),
       };
     }
     return firings.map((firing) => ({ type: "fire", firing }));

@@ -16,6 +16,7 @@ export declare class StateFold {
     private baseSeq;
     private entries;
     private shown;
+    private last;
     /** Starts from a snapshot: `state` is the fold of everything with ts <= stateAt. */
     constructor(state: Json, stateAt: number, seq: number);
     /** The oldest timestamp that can be asked for. */
@@ -26,6 +27,8 @@ export declare class StateFold {
     void(from: number, to: number): boolean;
     /** The state at a frame; before `since` it is the state at `since`. The same value while nothing changes. */
     at(ts: number): Json;
+    /** The value that was given before, if it says the same: whoever watches the state sees no change. */
+    private settled;
     /**
      * Folds what is older than ten seconds before `ts` into the base. Nothing
      * behind a seq that may still come (above `contiguous`), or behind an event
