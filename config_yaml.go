@@ -113,7 +113,11 @@ func (l *loader) entries(key string, node ast.Node) func(yield func(entry) bool)
 				l.fail(line(kv.Key), key, "<<", "merges too much, or itself", "")
 				return
 			}
-			for e := range l.entries(key, l.resolve(kv.Value)) {
+			merged := l.resolve(kv.Value)
+			if merged == nil {
+				continue
+			}
+			for e := range l.entries(key, merged) {
 				if !yield(e) {
 					return
 				}
