@@ -17,7 +17,7 @@ import (
 
 // table is a Core under test with a studio, and what came out of it in order.
 type table struct {
-	t     *testing.T
+	t     testing.TB
 	core  *Core
 	pool  *packet.Pool
 	now   time.Time
@@ -56,7 +56,7 @@ const (
 
 var epochStart = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func newTable(t *testing.T, change ...func(*Config)) *table {
+func newTable(t testing.TB, change ...func(*Config)) *table {
 	t.Helper()
 	c := Config{
 		Name: "wheel", Video: &Input{Codec: codec.H264, PayloadType: 96}, History: 10 * time.Second,
