@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"unicode"
 )
 
 // FieldError is one thing that is wrong with a configuration.
@@ -23,7 +24,7 @@ func (e FieldError) Error() string {
 		fmt.Fprintf(&b, "%s: ", e.Where)
 	}
 	if e.Key != "" {
-		fmt.Fprintf(&b, "%s: ", e.Key)
+		fmt.Fprintf(&b, "%s: ", strings.Map(printable, e.Key))
 	}
 	if e.Value != "" {
 		fmt.Fprintf(&b, "%q ", e.Value)
@@ -33,6 +34,14 @@ func (e FieldError) Error() string {
 		fmt.Fprintf(&b, " (allowed: %s)", e.Allowed)
 	}
 	return b.String()
+}
+
+// printable replaces what a terminal or a log could take for more than text.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 // ConfigError is everything that is wrong with a configuration, one line each.

@@ -222,6 +222,8 @@ func TestLoadErrors(t *testing.T) {
 		{"value for a list", "http:\n  origins: a", "relay.yaml:2: http.origins: must be a list"},
 		{"value for a group", "http: 8080", "relay.yaml:1: http: must be a group of keys"},
 		{"two documents", "http: {}\n---\nmedia: {}\n", "relay.yaml:3: only one YAML document is read; remove the second"},
+		{"control characters", "\"\\e[31m\": 1\n", "relay.yaml:1: �[31m: unknown key (allowed: http, media, admin, auth, state, streams)"},
+		{"merge of nothing", "<<: *h\n", `relay.yaml:1: "h" is an alias of nothing`},
 		{"merge of itself", "http: &h\n  <<: *h\n", `relay.yaml:2: http: "<<" merges too much, or itself`},
 		{"alias of nothing", "http: *h\n", `relay.yaml:1: "h" is an alias of nothing`},
 		{"two errors", "http: {a: 1}\nmedia: {b: 2}\n", "relay.yaml:1: http.a: unknown key (allowed: listen, tls, origins)\nrelay.yaml:2: media.b: unknown key (allowed: udp, public_ips, max_udp_payload, playout_delay, include_loopback, join_burst)"},
