@@ -162,6 +162,8 @@ func (w *World) WaitStream(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+		case <-w.studio.Ended():
+			return fmt.Errorf("%s ended: %w\n%s", w.studio.Name, w.studio.endErr, w.studio.Tail(10))
 		case <-ctx.Done():
 			return fmt.Errorf("stream %s has not come up: %w (last answer %+v, %v)", w.Stream, ctx.Err(), info, err)
 		}

@@ -46,43 +46,44 @@ function watchPicture() {
   video.requestVideoFrameCallback(next);
 }
 
-const ONSET = `
-registerProcessor("onset", class extends AudioWorkletProcessor {
-  last = 0; quiet = 0;
-  process([input]) {
-    const samples = input[0] ?? [];
-    for (let i = 0; i < samples.length; i++) {
-      const slope = Math.abs(samples[i] - this.last); // little for the low tone, much for the beep
-      this.last = samples[i];
-      if (slope > 0.06) {
-        if (this.quiet > sampleRate / 2) this.port.postMessage((currentFrame + i) / sampleRate);
-        this.quiet = 0;
-      } else this.quiet++;
-    }
-    return true;
-  }
-});`;
-
 /** Notes the onset of every beep, and the tone beside them four times a second. */
 async function listen() {
-  const context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
-  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([ONSET], { type: "text/javascript" })));
-  const source = context.createMediaStreamSource(video.srcObject);
-  const onset = new AudioWorkletNode(context, "onset");
-  onset.port.onmessage = ({ data }) => {
-    const { contextTime, performanceTime } = context.getOutputTimestamp();
-    log.beeps.push({ at: performanceTime + (data - contextTime) * 1000, heard: performance.now() });
-  };
+  const [track] = video.srcObject.getAudioTracks();
+  void onsets(track);
+  const context = new AudioContext({ sampleRate: 48000 });
   const analyser = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
-  source.connect(onset);
-  source.connect(analyser);
-  const silent = new GainNode(context, { gain: 0 });
-  onset.connect(silent).connect(context.destination);
+  context.createMediaStreamSource(video.srcObject).connect(analyser);
   const spectrum = new Float32Array(analyser.frequencyBinCount);
   setInterval(() => {
     analyser.getFloatFrequencyData(spectrum);
     log.tones.push({ at: performance.now(), ...peak(spectrum, 48000 / 16384) });
   }, 250);
+}
+
+/**
+ * Finds beeps where the browser hands sound to its output, in steps of 10 ms;
+ * behind an AudioContext they would come later by that context's own buffers.
+ */
+async function onsets(track) {
+  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+  let last = 0, quiet = 0;
+  for (;;) {
+    const { value: sound, done } = await reader.read();
+    if (done) return;
+    const now = performance.now();
+    const samples = new Float32Array(sound.numberOfFrames);
+    sound.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+    const rate = sound.sampleRate;
+    sound.close();
+    for (let i = 0; i < samples.length; i++) {
+      const slope = Math.abs(samples[i] - last) * rate / 48000; // little for the low tone, much for the beep
+      last = samples[i];
+      if (slope > 0.06) {
+        if (quiet > rate / 2) log.beeps.push({ at: now + 1000 * i / rate });
+        quiet = 0;
+      } else quiet++;
+    }
+  }
 }
 
 /** The loudest tone below 1 kHz, by parabolic interpolation between bins. */
