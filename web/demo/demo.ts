@@ -34,6 +34,7 @@ window.framelockDemo = record;
 const overlay = new ExactOverlay();
 const naiveOverlay = new NaiveOverlay(byId<HTMLCanvasElement>("naive"), reader, drawnNaively);
 let naiveDistance: number | undefined;
+let paused = false; // the studio, not the player
 let joinedAt = 0; // canonical timestamp of the newest snapshot
 
 // Before the player's own frame callback, so that a stall comes before its draw.
@@ -43,7 +44,10 @@ element.overlay = overlay.paint;
 element.addEventListener("framelock-drawn", (e) => drawn(e.detail));
 element.addEventListener("framelock-status", (e) => showStatus(e.detail));
 framelock.events.on("frame", (frame) => naiveOverlay.frame(frame));
-framelock.events.on("snapshot", ({ stateAt }) => (joinedAt = stateAt));
+framelock.events.on("snapshot", ({ stateAt, paused }) => {
+  joinedAt = stateAt;
+  showPause(paused);
+});
 framelock.events.on("received", ({ event }) => {
   if (event.ts > joinedAt) naiveOverlay.message(event); // what is older came with the snapshot
 });
@@ -62,6 +66,7 @@ framelock.events.on("latency", (latency) => {
 framelock.events.on("notice", ({ code, text }) => {
   keep(record.notices, { code, text, at: performance.now() });
   say(text || code, code === "insecure_context");
+  if (code === "paused" || code === "resumed") showPause(code === "paused");
 });
 framelock.events.on("alarm", (alarm) => {
   keep(record.alarms, alarm);
@@ -116,10 +121,23 @@ function drawnNaively({ event, frame, bar }: NaiveDrawing): void {
 
 function showStatus({ status, reason }: StatusChange): void {
   keep(record.statuses, { status, reason, at: performance.now() });
-  write("status", status);
-  byId("status").dataset.status = status;
   if (status === "failed") say(reason, true);
+  if (status === "reconnecting") say(`Reconnecting: ${reason}.`);
   if (status === "live") say("");
+  showVital();
+}
+
+function showPause(now: boolean): void {
+  paused = now;
+  showVital();
+}
+
+/** The connection's status, or that the studio is paused while the connection is fine. */
+function showVital(): void {
+  const { status } = element.player;
+  const shown = paused && (status === "live" || status === "waiting") ? "paused" : status;
+  write("status", shown);
+  byId("status").dataset.status = shown;
 }
 
 function showRoute(): void {
