@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,6 +71,9 @@ func printScreen(w io.Writer, i demo.Info, cfg demo.Config) {
 	if cfg.TLS {
 		url += "   (the browser warns of the certificate, which was made just now: go on)"
 	}
+	for _, other := range otherURLs(i) {
+		url += "\n         " + other + "   from other machines in this network"
+	}
 	client := "--url " + i.URL
 	if cfg.TLS {
 		client += " --insecure"
@@ -90,4 +95,25 @@ func printScreen(w io.Writer, i demo.Info, cfg demo.Config) {
   Stop   Ctrl-C
 `, url, i.Stream, client, i.Stream, client, i.Stream, client)
 	fmt.Fprintf(w, "\n  The page and API are on %s, media on UDP %s, metrics on http://%s/metrics.\n\n", i.HTTP, i.UDP, i.Admin)
+}
+
+// otherURLs are the page's addresses for other machines, if the demo listens for
+// them.
+func otherURLs(i demo.Info) []string {
+	host, port, err := net.SplitHostPort(i.HTTP)
+	if err != nil || !net.ParseIP(host).IsUnspecified() {
+		return nil
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil // the list is a convenience
+	}
+	scheme, _, _ := strings.Cut(i.URL, ":")
+	var urls []string
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			urls = append(urls, scheme+"://"+net.JoinHostPort(n.IP.String(), port)+"/")
+		}
+	}
+	return urls
 }
