@@ -60,7 +60,7 @@ framelock.events.on("state", ({ state, ts }) => {
 });
 framelock.events.on("latency", (latency) => {
   keep(record.latencies, latency);
-  // Without sender reports capture times are estimates, and may lie a little ahead.
+  // Capture times are known within a bound, and may lie a little ahead.
   write("latency", `${Math.max(0, latency.ms).toFixed(0)} ms`);
 });
 framelock.events.on("notice", ({ code, text }) => {
