@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { Attention } from "../src/core/attention.js";
 import { Backoff } from "../src/core/backoff.js";
 import { DEAD_AFTER_MS, Heartbeat } from "../src/core/heartbeat.js";
 import { Pace } from "../src/core/pace.js";
@@ -124,5 +125,27 @@ describe("Pace", () => {
     expect(pace.add(T0 + 10 * 90_000)).toBe(0);
     expect(pace.add(T0 + 10 * 90_000 + 6000)).toBe(1);
     expect(pace.interval).toBe(3000);
+  });
+});
+
+describe("Attention", () => {
+  it("notices a page that presents nothing while pictures arrive", () => {
+    const a = new Attention();
+    a.presented(0);
+    let arrived = 0;
+    const asks = [250, 500, 750, 1000, 1250].map((now) => a.lost(now, false, (arrived += 8)));
+    expect(asks).toEqual([false, false, false, true, true]);
+    a.presented(1300);
+    expect(a.lost(1500, false, arrived + 8)).toBe(false);
+    expect(a.lost(1750, true, arrived + 8)).toBe(true);
+  });
+
+  it("does not take a paused studio for it, nor a blocked main thread", () => {
+    const a = new Attention();
+    a.presented(0);
+    for (let now = 250; now < 5000; now += 250) expect(a.lost(now, false, 40)).toBe(false);
+    expect(a.lost(9000, false, 160)).toBe(false); // asked before the frame callback had its turn
+    a.presented(9001);
+    expect(a.lost(9250, false, 168)).toBe(false);
   });
 });

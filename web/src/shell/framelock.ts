@@ -1,3 +1,4 @@
+import { Attention } from "../core/attention.js";
 import type { Firing } from "../core/display.js";
 import { Heartbeat } from "../core/heartbeat.js";
 import type { Json } from "../core/json.js";
@@ -78,6 +79,7 @@ export class Framelock {
   readonly events = new Emitter<FramelockEvents>();
   private readonly core = new ViewerCore();
   private readonly heartbeat = new Heartbeat();
+  private readonly attention = new Attention();
   private readonly source: FrameSource;
   private readonly wantReports: boolean;
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -168,6 +170,7 @@ export class Framelock {
     const result = picture.rtp === undefined ? this.core.presentByClock(at) : this.core.present(picture.rtp, at);
     if (!result.fresh) return false;
     this.picture = picture;
+    this.attention.presented(performance.now());
     this.paint(picture, result, result.outputs, false);
     this.tellLatency(result.ts, at);
     return true;
@@ -227,7 +230,8 @@ export class Framelock {
 
   private tick(): void {
     const now = performance.now();
-    if (document.hidden) this.apply(this.core.advance(now));
+    const arrived = this.video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
+    if (this.attention.lost(now, document.hidden, arrived)) this.apply(this.core.advance(now));
     if (this.heartbeat.silent(now)) this.die("the relay has fallen silent");
     if (this.actions?.readyState !== "open") return;
     if (this.pings < FAST_PINGS || now - this.pingedAt >= PING_MS) {

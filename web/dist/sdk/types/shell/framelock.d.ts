@@ -91,6 +91,7 @@ export declare class Framelock {
     readonly events: Emitter<FramelockEvents>;
     private readonly core;
     private readonly heartbeat;
+    private readonly attention;
     private readonly source;
     private readonly wantReports;
     private timer;
