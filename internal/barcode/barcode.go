@@ -16,11 +16,11 @@ package barcode
 
 // Geometry of the bar, in cells and in luma samples.
 const (
-	Cells  = 40            // cells in a bar
-	Cell   = 16            // width of a cell
-	Width  = Cells * Cell  // width of a bar
-	Sample = 8             // rows above the picture's bottom edge at which a cell is read
-	Max    = uint32(1)<<24 // frame numbers are taken modulo Max
+	Cells  = 40              // cells in a bar
+	Cell   = 16              // width of a cell
+	Width  = Cells * Cell    // width of a bar
+	Sample = 8               // rows above the picture's bottom edge at which a cell is read
+	Max    = uint32(1) << 24 // frame numbers are taken modulo Max
 )
 
 // Luma values of the cells (BT.601 and BT.709, narrow range), and the value
