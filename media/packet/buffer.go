@@ -19,8 +19,13 @@ type Buffer struct {
 // Memory returns the whole of the buffer's memory, for a socket to read into.
 func (b *Buffer) Memory() []byte { return b.memory[:] }
 
-// Retain adds n holders.
-func (b *Buffer) Retain(n int32) { b.refs.Add(n) }
+// Retain adds n holders. Only a holder may do so: retaining a buffer that has
+// gone back to its pool panics.
+func (b *Buffer) Retain(n int32) {
+	if b.refs.Add(n) <= n {
+		panic("packet: buffer retained by somebody who does not hold it")
+	}
+}
 
 // Release ends one holder's use of the buffer. Releasing more often than there
 // are holders is a bug in the caller and panics.

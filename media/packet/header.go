@@ -58,11 +58,14 @@ func Parse(b []byte) (Header, error) {
 		}
 		h.extEnd = uint16(start)
 	}
-	if b[0]&0x20 != 0 && end > start {
-		end -= int(b[end-1])
-	}
 	if start > end {
 		return Header{}, ErrMalformed
+	}
+	if b[0]&0x20 != 0 { // the last byte counts the padding, itself included
+		if start == end || b[end-1] == 0 || start+int(b[end-1]) > end {
+			return Header{}, ErrMalformed
+		}
+		end -= int(b[end-1])
 	}
 	h.payloadStart, h.payloadEnd = uint16(start), uint16(end)
 	return h, nil
@@ -80,15 +83,15 @@ func (h Header) Extensions(b []byte, yield func(id uint8, value []byte) bool) {
 	switch {
 	case h.Profile == ProfileOneByte:
 		for len(ext) > 0 {
-			id, n := ext[0]>>4, int(ext[0]&0x0F)+1
 			if ext[0] == 0 { // padding
 				ext = ext[1:]
 				continue
 			}
-			if id == 15 || 1+n > len(ext) {
+			id, n := ext[0]>>4, int(ext[0]&0x0F)+1
+			if id == 0 || id == 15 || 1+n > len(ext) { // RFC 8285, section 4.2: what follows is not read
 				return
 			}
-			if id != 0 && !yield(id, ext[1:1+n]) {
+			if !yield(id, ext[1:1+n]) {
 				return
 			}
 			ext = ext[1+n:]
