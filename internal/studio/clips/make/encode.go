@@ -72,7 +72,7 @@ func encodeVP8(info clips.Info, film film) ([][]byte, error) {
 	stream, err := ffmpeg(rawVideo(info, info.Height), []string{
 		"-c:v", "libvpx", "-deadline", "good", "-cpu-used", "1", "-auto-alt-ref", "0", "-lag-in-frames", "0",
 		"-g", strconv.Itoa(info.KeyInterval), "-keyint_min", strconv.Itoa(info.KeyInterval),
-		"-b:v", "480k", "-qmin", "8", "-qmax", "48", "-undershoot-pct", "95", "-f", "ivf",
+		"-b:v", "430k", "-qmin", "8", "-qmax", "48", "-undershoot-pct", "95", "-f", "ivf",
 	}, func(w io.Writer) error {
 		for n := range info.Frames {
 			picture, err := film.frame(info, n)

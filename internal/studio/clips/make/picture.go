@@ -19,15 +19,36 @@ type film struct{ dir string }
 
 // frame returns one frame as planar YUV 4:2:0 without the bar.
 func (f film) frame(info clips.Info, n int) ([]byte, error) {
-	if f.dir == "" {
-		return toYUV(render(info, n), info.Width, info.Height-clips.BarRows), nil
-	}
 	path := filepath.Join(f.dir, fmt.Sprintf("%s-%d.yuv", info.Name, n))
-	if data, err := os.ReadFile(path); err == nil {
-		return data, nil
+	width, height := info.Width, info.Height-clips.BarRows
+	if f.dir != "" {
+		if picture, err := os.ReadFile(path); err == nil {
+			drawLine(picture, width, height)
+			return picture, nil
+		}
 	}
-	data := toYUV(render(info, n), info.Width, info.Height-clips.BarRows)
-	return data, os.WriteFile(path, data, 0o644)
+	picture := toYUV(render(info, n), width, height)
+	if f.dir != "" {
+		if err := os.WriteFile(path, picture, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	drawLine(picture, width, height)
+	return picture, nil
+}
+
+// drawLine draws a thin gold line above the bar. It has a purpose: with an edge
+// in the last rows the encoder has no reason to let a motion vector reach below
+// them, where the bar will be.
+func drawLine(picture []byte, width, height int) {
+	u, v := picture[width*height:width*height*5/4], picture[width*height*5/4:]
+	for x := range width {
+		glow := 1 - smoothstep(0.1, 0.5, math.Abs(float64(x)/float64(width)-0.5))
+		picture[(height-2)*width+x] = byte(34 + 76*glow)
+		picture[(height-1)*width+x] = byte(34 + 76*glow)
+		u[(height/2-1)*width/2+x/2] = byte(128 - 26*glow)
+		v[(height/2-1)*width/2+x/2] = byte(128 + 14*glow)
+	}
 }
 
 // toYUV converts linear RGB to narrow-range BT.601, chroma averaged over 2 x 2

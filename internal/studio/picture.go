@@ -1,0 +1,67 @@
+package studio
+
+import (
+	"fmt"
+
+	"github.com/framelock/relay/internal/barcode"
+	"github.com/framelock/relay/internal/studio/clips"
+	"github.com/framelock/relay/internal/studio/h264bar"
+	"github.com/framelock/relay/media/codec"
+)
+
+// pictures makes the RTP payloads of a clip's frames.
+type pictures struct {
+	info   clips.Info
+	frames [][]byte
+	size   int             // bytes in a payload
+	bars   *h264bar.Writer // H.264 only
+	inBand bool            // parameter sets go before every keyframe
+}
+
+// picture is one frame, ready to send.
+type picture struct {
+	payloads [][]byte
+	bar      uint32 // the number that is in the picture
+	key      bool
+}
+
+func newPictures(c Config) (*pictures, error) {
+	info, err := c.ClipInfo()
+	if err != nil {
+		return nil, err
+	}
+	p := &pictures{info: info, size: c.PacketSize - headerSize, inBand: !c.SDPParameterSets}
+	if p.frames, err = clips.Load(info); err != nil {
+		return nil, err
+	}
+	if info.Codec == codec.H264 {
+		p.bars, err = h264bar.NewWriter(p.frames[0], clips.BarRows)
+	}
+	return p, err
+}
+
+// at returns frame n. Frames come in order; after a gap the next one must be a
+// keyframe.
+func (p *pictures) at(n uint64) (picture, error) {
+	place := int(n % uint64(p.info.Frames))
+	if p.bars == nil {
+		return picture{
+			payloads: payloadsVP8(p.frames[place], uint16(n&0x7FFF), p.size),
+			bar:      uint32(place), key: p.keyAt(n),
+		}, nil
+	}
+	nals, key, err := p.bars.Picture(p.frames[place], uint32(n))
+	if err != nil {
+		return picture{}, fmt.Errorf("frame %d of clip %s: %w", place, p.info.File(), err)
+	}
+	payloads := payloadsH264(nals, p.size)
+	if key && p.inBand {
+		payloads = append([][]byte{aggregate(p.bars.ParameterSets())}, payloads...)
+	}
+	return picture{payloads, uint32(n) % barcode.Max, key}, nil
+}
+
+// keyAt reports whether frame n is a keyframe.
+func (p *pictures) keyAt(n uint64) bool {
+	return n%uint64(p.info.Frames)%uint64(p.info.KeyInterval) == 0
+}

@@ -1,0 +1,115 @@
+package studio
+
+import (
+	"context"
+	"time"
+)
+
+// Audio packets: 20 ms at 48 kHz.
+const (
+	tonesPerSecond = 50
+	toneTicks      = 960
+)
+
+const videoClock = 90000
+
+// run is a studio at work. One goroutine owns it.
+type run struct {
+	*Studio
+	video, audio *outlet // audio is nil if there is none
+
+	start  time.Time
+	frames uint64 // whose time has passed
+	tones  uint64
+	held   bool // nothing is sent until a keyframe comes and nobody has paused
+	// The step from which on a track owes a sender report.
+	videoReport, audioReport uint64
+}
+
+// play sends each frame and each packet of sound at its time.
+func (r *run) play(ctx context.Context) error {
+	r.start = time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for s := r.Studio; s.cfg.Frames == 0 || r.frames < s.cfg.Frames; {
+		next := due(r.start, r.frames, s.fps)
+		sound := r.audio != nil && due(r.start, r.tones, tonesPerSecond).Before(next)
+		if sound {
+			next = due(r.start, r.tones, tonesPerSecond)
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-ctx.Done():
+			r.end()
+			return nil
+		case <-timer.C:
+		}
+		if sound {
+			r.playTone(next)
+		} else if err := r.playFrame(next); err != nil {
+			return err
+		}
+	}
+	r.end()
+	return nil
+}
+
+// playFrame logs and sends the next frame.
+func (r *run) playFrame(captured time.Time) error {
+	step := r.frames
+	n := r.first + step
+	r.frames++
+	if r.Paused() {
+		r.held = true
+	} else if r.held && r.pictures.keyAt(n) {
+		r.held, r.videoReport, r.audioReport = false, step, r.tones
+	}
+	if r.stats.frame(r.held); r.held {
+		return nil
+	}
+	p, err := r.pictures.at(n)
+	if err != nil {
+		return err
+	}
+	record := Record{
+		Frame: n, Bar: p.bar, TS: r.cfg.Video.Timestamp + uint32(step*videoClock/uint64(r.fps)),
+		SSRC: r.cfg.Video.SSRC, CaptureTime: captured.UTC(), Key: p.key,
+	}
+	if pocket, ok := r.pictures.info.RestsAt(int(n % uint64(r.pictures.info.Frames))); ok {
+		record.Round = &Round{pocket}
+	}
+	if err := writeLine(r.cfg.Log, record); err != nil {
+		return err
+	}
+	if r.cfg.OnFrame != nil {
+		r.cfg.OnFrame(record)
+	}
+	if r.cfg.SenderReports && step >= r.videoReport {
+		r.video.report(captured, record.TS)
+		r.videoReport = step + uint64(r.fps)
+	}
+	r.video.send(record.TS, p.payloads, true)
+	return nil
+}
+
+// playTone sends the next packet of sound.
+func (r *run) playTone(captured time.Time) {
+	step := r.tones
+	r.tones++
+	if r.held {
+		return
+	}
+	timestamp := r.cfg.Audio.Timestamp + uint32(step*toneTicks)
+	if r.cfg.SenderReports && step >= r.audioReport {
+		r.audio.report(captured, timestamp)
+		r.audioReport = step + tonesPerSecond
+	}
+	r.audio.send(timestamp, r.tone[step%uint64(len(r.tone)):][:1], false)
+}
+
+func (r *run) end() {
+	r.video.end()
+	if r.audio != nil {
+		r.audio.end()
+	}
+}
