@@ -2,7 +2,8 @@ package forward
 
 // GOP follows what has been forwarded of a video track and knows from which slot
 // a joining viewer can decode: the newest keyframe's first packet, as long as
-// nothing after it is missing.
+// nothing after it is missing, nor the packet before it: that one might have been
+// the keyframe's first.
 type GOP struct {
 	frame uint64 // slot of the newest frame's first packet
 	from  uint64
@@ -14,12 +15,13 @@ type GOP struct {
 // Forwarded notes a packet that leaves in order. It reports whether a new GOP
 // begins with the packet's frame.
 func (g *GOP) Forwarded(p *Packet) (begins bool) {
-	if p.Slot != g.next {
+	gap := g.next != 0 && p.Slot != g.next
+	if gap {
 		g.ok, g.whole = false, false
 	}
 	g.next = p.Slot + 1
 	if p.FrameStart {
-		g.frame, g.whole = p.Slot, true
+		g.frame, g.whole = p.Slot, !gap
 	}
 	if !p.Keyframe || !g.whole || g.ok && g.from == g.frame {
 		return false

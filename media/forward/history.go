@@ -11,7 +11,7 @@ type History struct {
 	end    uint64 // one past the largest slot
 }
 
-// NewHistory returns a history of at most limit packets (a power of two) that
+// NewHistory returns a history of the newest limit slots, as far as their packets
 // came within keep.
 func NewHistory(limit int, keep time.Duration) *History {
 	return &History{ring: make([]Packet, limit), keep: keep}
@@ -23,7 +23,7 @@ func (h *History) Add(p *Packet) bool {
 	if h.end == 0 {
 		h.oldest, h.end = p.Slot, p.Slot
 	}
-	if p.Slot < h.oldest || p.Slot+uint64(len(h.ring)) <= h.end || h.Get(p.Slot) != nil {
+	if p.Slot < h.oldest || h.Get(p.Slot) != nil {
 		return false
 	}
 	for h.end <= p.Slot {
@@ -32,9 +32,7 @@ func (h *History) Add(p *Packet) bool {
 			h.drop()
 		}
 	}
-	for h.oldest < p.Slot && h.expired(p.Arrival) {
-		h.drop()
-	}
+	h.expire(p.Slot, p.Arrival)
 	p.Buffer.Retain(1)
 	h.ring[p.Slot%uint64(len(h.ring))] = *p
 	return true
@@ -62,9 +60,20 @@ func (h *History) Clear() {
 	}
 }
 
-func (h *History) expired(now time.Time) bool {
-	p := &h.ring[h.oldest%uint64(len(h.ring))]
-	return p.Buffer == nil || now.Sub(p.Arrival) > h.keep
+// expire drops what came too long ago, and with it the holes before.
+func (h *History) expire(before uint64, now time.Time) {
+	for s := h.oldest; s < before; s++ {
+		p := h.Get(s)
+		if p == nil {
+			continue
+		}
+		if now.Sub(p.Arrival) <= h.keep {
+			return
+		}
+		for h.oldest <= s {
+			h.drop()
+		}
+	}
 }
 
 func (h *History) drop() {

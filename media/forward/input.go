@@ -20,161 +20,196 @@ type Order uint8
 const (
 	Taken     Order = iota // it will come out of Pop
 	Duplicate              // it was here before
-	TooLate                // so old that its slot is gone
+	TooLate                // there is no slot for it any more
 )
 
-// Sizes of the reorder window and of the memory of what was seen, in packets.
 const (
+	// reorderSlots is the reorder window in packets. One that is further ahead is
+	// not waited for: what came before comes out first, then the numbering goes on
+	// there.
 	reorderSlots = 512
-	seenSlots    = 4096
+	// memorySlots is for how many packets it is known which slot they have or had.
+	memorySlots = 1024
+	// strayRun is how many packets in a row may fit nowhere before the source is
+	// taken to have begun its numbers anew.
+	strayRun = 32
+	// maxDropout is the largest jump ahead that counts as loss (RFC 3550, appendix
+	// A.1). A larger one is a source with new numbers.
+	maxDropout = 3000
+
+	firstNumber = 1 << 16 // a source's first number, extended, is not below this
+	firstSlot   = 1 << 16
 )
 
-// staleRun is how many packets in a row may be too old before the source is
-// taken to have begun its numbers anew.
-const staleRun = 32
-
-// Input puts a source's packets in order and numbers them. It waits for a packet
-// that is missing no longer than the reorder window; one that comes later still
-// gets the slot that was left for it. Buffers that Push takes are handed on by
-// Pop, with their reference.
+// Input puts a source's packets in order and gives each a slot: a number of its
+// own that counts lost packets. It waits for a packet that is missing no longer
+// than the reorder window; one that comes later still gets the slot that was left
+// for it. Where the source's numbers jump too far for that, one slot stays empty,
+// so that nobody takes the two sides for one run.
+//
+// Pop is called until it has nothing more before the next Push: a packet that is
+// pushed earlier may find no room, and is too late then. Buffers that Push takes
+// are handed on by Pop or Restart, with their reference.
 type Input struct {
 	window time.Duration
 
 	started bool
-	next    uint64 // extended sequence number that Pop waits for
-	waiting int
-	ring    [reorderSlots]Arrival // by extended sequence number
-	late    []Arrival             // packets for slots already passed
-	seen    [seenSlots / 64]uint64
-	newest  uint64 // largest extended sequence number seen
-	stale   int    // packets in a row that were too late
+	first   uint64 // extended number with which the numbering began
+	next    uint64 // extended number that Pop waits for
+	newest  uint64 // largest extended number seen
+	slot    uint64 // of next
+	memory  [memorySlots]numbered
+	strays  int // packets in a row that fitted nowhere
 
-	offset uint64 // slot minus extended sequence number, from shiftAt on
-	before uint64 // the same, below shiftAt
-	shift  uint64
-	last   uint64 // largest slot handed out
-	stats  InputStats
+	ring    [reorderSlots]Arrival // not yet handed out, by extended number
+	waiting int                   // packets in ring
+	aside   aside
+	fresh   bool // Pop's last packet came in order, and counts
+
+	stats InputStats
 }
 
-// InputStats counts what an Input has seen.
+// numbered is what is remembered of an extended number.
+type numbered struct {
+	slot      uint64 // once it has been passed
+	timestamp uint32
+	seen      bool
+}
+
+// aside is a packet that has no place in the ring: it comes late, or with it the
+// numbers begin anew once the ring is empty.
+type aside struct {
+	Arrival
+	number uint64 // extended
+	late   bool
+}
+
+// InputStats counts what an Input has seen. Packets are those taken; Lost those
+// that were given up and have not come since.
 type InputStats struct {
 	Packets, Duplicates, TooLate, Lost, Reordered uint64
 }
 
 // NewInput returns an input that waits for missing packets for at most window.
 func NewInput(window time.Duration) *Input {
-	// Extended numbers start high, so that packets older than the first still
-	// have one; slots start at 1<<16.
-	return &Input{window: window, late: make([]Arrival, 0, 16)}
+	return &Input{window: window, newest: firstNumber, slot: firstSlot}
 }
 
 // Restart forgets the source's numbering: the next packet is the first of a new
-// source, and slots go on where they were. Waiting packets come out of flush.
+// source, and slots go on where they were. Packets that wait come out of flush.
 func (in *Input) Restart(flush func(Arrival)) {
-	for i := range in.ring {
-		if in.ring[i].Buffer != nil {
-			flush(in.ring[i])
-			in.ring[i] = Arrival{}
+	for i := in.next; in.waiting > 0; i++ {
+		if p := &in.ring[i%reorderSlots]; p.Buffer != nil {
+			flush(*p)
+			*p = Arrival{}
+			in.waiting--
 		}
 	}
-	for _, a := range in.late {
-		flush(a)
+	if in.aside.Buffer != nil {
+		flush(in.aside.Arrival)
+		in.aside = aside{}
 	}
-	in.late, in.waiting, in.stale, in.started = in.late[:0], 0, 0, false
+	in.started, in.fresh = false, false
 }
 
 // Push takes a packet. The buffer belongs to Input only if the answer is Taken.
 func (in *Input) Push(a Arrival) Order {
 	if !in.started {
-		in.start(a.Header.Sequence)
+		in.begin(firstNumber + uint64(a.Header.Sequence))
 	}
-	ext := packet.Extend16(in.newest, a.Header.Sequence)
+	n := packet.Extend16(in.newest, a.Header.Sequence)
+	m := &in.memory[n%memorySlots]
 	switch {
-	case ext+seenSlots <= in.newest:
-		in.stats.TooLate++
-		if in.stale++; in.stale < staleRun {
-			return TooLate
+	case in.aside.Buffer != nil:
+		return in.refuse()
+	case n > in.newest && n < in.next+reorderSlots:
+		in.see(n, a.Header.Timestamp)
+		in.strays = 0
+		in.place(n, a)
+	case n > in.newest:
+		in.aside = aside{a, n, false}
+	case n < in.first || n+memorySlots <= in.newest || m.seen && m.timestamp != a.Header.Timestamp:
+		if in.strays++; in.strays < strayRun {
+			return in.refuse()
 		}
-		in.Restart(func(a Arrival) { a.Buffer.Release() })
-		return in.Push(a)
-	case ext <= in.newest && in.isSeen(ext):
+		in.aside = aside{a, firstNumber + uint64(a.Header.Sequence), false}
+	case m.seen:
 		in.stats.Duplicates++
 		return Duplicate
-	case ext >= in.next+reorderSlots:
-		in.skip(ext)
-	}
-	in.mark(ext)
-	in.stale = 0
-	in.stats.Packets++
-	if ext < in.next {
-		if len(in.late) == cap(in.late) {
-			in.stats.TooLate++
-			return TooLate
-		}
+	case n < in.next:
+		in.see(n, a.Header.Timestamp)
+		in.aside = aside{a, n, true}
 		in.stats.Reordered++
 		in.stats.Lost--
-		in.late = append(in.late, a)
-		return Taken
+	default:
+		in.see(n, a.Header.Timestamp)
+		in.place(n, a)
 	}
-	in.ring[ext%reorderSlots] = a
-	in.waiting++
+	in.stats.Packets++
 	return Taken
 }
 
 // Pop returns the next packet in order and its slot. late is true for a packet
 // whose slot had been passed already. With nothing to hand out, ok is false.
 func (in *Input) Pop(now time.Time) (a Arrival, slot uint64, late, ok bool) {
-	if n := len(in.late); n > 0 {
-		a = in.late[n-1]
-		in.late = in.late[:n-1]
-		return a, in.slot(packet.Extend16(in.next, a.Header.Sequence)), true, true
+	if in.aside.late {
+		a, slot = in.aside.Arrival, in.memory[in.aside.number%memorySlots].slot
+		in.aside, in.fresh = aside{}, false
+		return a, slot, true, true
 	}
+	jump := in.aside.Buffer != nil
 	if in.waiting == 0 {
-		return a, 0, false, false
+		if !jump {
+			return a, 0, false, false
+		}
+		in.jump()
 	}
 	if in.ring[in.next%reorderSlots].Buffer == nil {
-		at, _ := in.oldest()
-		if now.Sub(at) < in.window {
+		if !jump && now.Sub(in.oldest()) < in.window {
 			return a, 0, false, false
 		}
 		for in.ring[in.next%reorderSlots].Buffer == nil {
-			in.next++
+			in.pass()
 			in.stats.Lost++
 		}
 	}
 	p := &in.ring[in.next%reorderSlots]
 	a, *p = *p, Arrival{}
-	in.last = in.slot(in.next)
-	in.next++
 	in.waiting--
-	return a, in.last, false, true
+	in.fresh = true
+	return a, in.pass(), false, true
 }
 
 // Insert makes room for one packet of the relay's own before the packet that
 // Pop returned last: that packet moves up by one, and the slot it had is free.
 // It returns the slot that the packet has now.
 func (in *Input) Insert() uint64 {
-	in.before, in.shift = in.offset, in.next-1
-	in.offset++
-	in.last++
-	return in.last
+	slot := in.slot
+	in.slot++
+	return slot
 }
 
 // Discard takes the packet that Pop returned last out of the count: the next one
-// gets its slot.
+// gets its slot. The slot of a late packet stays empty.
 func (in *Input) Discard() {
-	in.before, in.shift = in.offset, in.next
-	in.offset--
-	in.last--
+	if in.fresh {
+		in.fresh = false
+		in.slot--
+	}
 }
 
-// Deadline returns when Pop will give up waiting for a missing packet.
+// Deadline returns when Pop has something to hand out, at the latest: the end of
+// the wait for a missing packet. It is false if nothing waits.
 func (in *Input) Deadline() (time.Time, bool) {
-	if in.waiting == 0 {
+	switch {
+	case in.aside.Buffer != nil:
+		return in.aside.At, true
+	case in.waiting == 0:
 		return time.Time{}, false
+	case in.ring[in.next%reorderSlots].Buffer != nil:
+		return in.ring[in.next%reorderSlots].At, true
 	}
-	at, _ := in.oldest()
-	return at.Add(in.window), true
+	return in.oldest().Add(in.window), true
 }
 
 // Stats returns the counts so far.
@@ -182,70 +217,65 @@ func (in *Input) Stats() InputStats { return in.stats }
 
 // Newest returns the largest sequence number seen, extended by its cycles as a
 // receiver report wants it (RFC 3550, section 6.4.1).
-func (in *Input) Newest() uint32 { return uint32(in.newest - 1<<16) }
+func (in *Input) Newest() uint32 { return uint32(in.newest - firstNumber) }
 
-func (in *Input) start(seq uint16) {
-	ext := 1<<16 + uint64(seq)
-	in.started, in.next, in.newest = true, ext, ext-1
-	in.offset = max(in.last+1, 1<<16) - ext
-	in.before, in.shift = in.offset, 0
-	clear(in.seen[:])
+// begin starts a numbering with an extended number.
+func (in *Input) begin(n uint64) {
+	in.started, in.first, in.next, in.newest, in.strays = true, n, n, n-1, 0
+	clear(in.memory[:])
 }
 
-// skip gives up everything before ext, which is too far ahead to wait for. What
-// was waiting is treated as late.
-func (in *Input) skip(ext uint64) {
-	for in.next+reorderSlots <= ext {
-		p := &in.ring[in.next%reorderSlots]
-		if p.Buffer != nil {
-			in.waiting--
-			if len(in.late) < cap(in.late) {
-				in.late = append(in.late, *p)
-			} else {
-				p.Buffer.Release()
-				in.stats.TooLate++
-			}
-			*p = Arrival{}
-		} else {
-			in.stats.Lost++
-		}
-		in.next++
+// jump begins the numbering that the packet aside announces.
+func (in *Input) jump() {
+	a := in.aside
+	in.aside = aside{}
+	if a.number > in.newest && a.number-in.next <= maxDropout {
+		in.stats.Lost += a.number - in.next
 	}
+	in.slot++
+	in.begin(a.number)
+	in.see(a.number, a.Header.Timestamp)
+	in.place(a.number, a.Arrival)
 }
 
-func (in *Input) slot(ext uint64) uint64 {
-	if ext < in.shift {
-		return ext + in.before
+// refuse counts a packet that is not taken.
+func (in *Input) refuse() Order {
+	in.stats.TooLate++
+	return TooLate
+}
+
+func (in *Input) place(n uint64, a Arrival) {
+	in.ring[n%reorderSlots] = a
+	in.waiting++
+}
+
+// see notes that a number has come, and forgets those that it pushes out.
+func (in *Input) see(n uint64, timestamp uint32) {
+	for in.newest < n {
+		in.newest++
+		in.memory[in.newest%memorySlots] = numbered{}
 	}
-	return ext + in.offset
+	in.memory[n%memorySlots].seen, in.memory[n%memorySlots].timestamp = true, timestamp
 }
 
-func (in *Input) oldest() (time.Time, bool) {
-	var at time.Time
-	found, n := false, in.waiting
-	for i := in.next; n > 0; i++ {
+// pass gives the next number its slot and goes on.
+func (in *Input) pass() uint64 {
+	slot := in.slot
+	in.memory[in.next%memorySlots].slot = slot
+	in.next++
+	in.slot++
+	return slot
+}
+
+// oldest returns when the packet came that has waited longest.
+func (in *Input) oldest() (at time.Time) {
+	for i, n := in.next, in.waiting; n > 0; i++ {
 		if p := &in.ring[i%reorderSlots]; p.Buffer != nil {
 			n--
-			if !found || p.At.Before(at) {
-				at, found = p.At, true
+			if at.IsZero() || p.At.Before(at) {
+				at = p.At
 			}
 		}
 	}
-	return at, found
-}
-
-func (in *Input) isSeen(ext uint64) bool {
-	return in.seen[ext%seenSlots/64]&(1<<(ext%64)) != 0
-}
-
-// mark notes ext as seen and forgets the numbers that it pushes out.
-func (in *Input) mark(ext uint64) {
-	for ; in.newest < ext; in.newest++ {
-		n := in.newest + 1
-		in.seen[n%seenSlots/64] &^= 1 << (n % 64)
-		if ext-n > seenSlots {
-			in.newest = ext - seenSlots
-		}
-	}
-	in.seen[ext%seenSlots/64] |= 1 << (ext % 64)
+	return at
 }

@@ -7,6 +7,9 @@ const (
 	maxResends     = 3                     // per packet
 	minResendSpace = 20 * time.Millisecond // between two of one packet, or the RTT if that is longer
 	resendMemory   = 512                   // packets remembered
+	// resendRest is how long a packet is remembered for sure: one that would take
+	// its place meanwhile is refused, lest two that take turns be sent for ever.
+	resendRest = 500 * time.Millisecond
 )
 
 // Resends decides which of a viewer's NACKs are answered: a packet at most three
@@ -30,6 +33,9 @@ type resend struct {
 func (r *Resends) Allow(slot uint64, size int, rtt time.Duration, now time.Time) bool {
 	e := &r.entries[slot%resendMemory]
 	if e.slot != slot {
+		if e.count > 0 && now.Sub(e.last) < resendRest {
+			return false
+		}
 		*e = resend{slot: slot}
 	}
 	if e.count >= maxResends || e.count > 0 && now.Sub(e.last) < max(rtt, minResendSpace) {
