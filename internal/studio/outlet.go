@@ -2,8 +2,10 @@ package studio
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -77,9 +79,13 @@ func (o *outlet) emit(packet []byte) {
 	}
 }
 
-// write sends a datagram. That nobody takes it is not the studio's concern.
+// write sends a datagram. That nobody takes it is not the studio's concern; but
+// a refusal is that of an earlier datagram, and this one has yet to be sent.
 func (o *outlet) write(conn net.Conn, b []byte) {
 	_, err := conn.Write(b)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		_, err = conn.Write(b)
+	}
 	o.stats.sent(len(b), err)
 }
 
