@@ -81,21 +81,6 @@ func Catalog() []Info {
 	return []Info{h264, fast, vp8}
 }
 
-// Find returns the clip of the given codec and name.
-func Find(c codec.Codec, name string) (Info, error) {
-	var names []string
-	for _, i := range Catalog() {
-		if i.Codec != c {
-			continue
-		}
-		if i.Name == name {
-			return i, nil
-		}
-		names = append(names, i.Name)
-	}
-	return Info{}, fmt.Errorf("there is no %s clip named %q; use one of %q", c, name, names)
-}
-
 // Load returns the clip's coded frames, one per picture: an H.264 access unit in
 // Annex B form, or a VP8 frame. The caller must not change them.
 func Load(i Info) ([][]byte, error) { return load(i.File(), i.Frames) }

@@ -85,15 +85,6 @@ func TestTone(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	if i, err := Find(codec.H264, "1080p60"); err != nil || i.FPS != 60 {
-		t.Errorf("Find = %+v, %v", i, err)
-	}
-	if _, err := Find(codec.VP8, "1080p60"); err == nil {
-		t.Error("found a clip that is not there")
-	}
-}
-
 func TestIVFRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := IVFHeader{"VP80", rapid.IntRange(0, 65535).Draw(t, "width"), 360, rapid.IntRange(1, 1000).Draw(t, "rate")}

@@ -63,8 +63,12 @@ func TestWheel(t *testing.T) {
 }
 
 func TestAccessUnits(t *testing.T) {
-	stream := "\x00\x00\x00\x01\x67a\x00\x00\x00\x01\x68b\x00\x00\x01\x65c\x00\x00\x00\x01\x41d\x00\x00\x01\x41e"
-	want := []string{stream[:19], stream[19:26], stream[26:]}
+	want := []string{
+		"\x00\x00\x00\x01\x67a\x00\x00\x00\x01\x68b\x00\x00\x01\x65c",
+		"\x00\x00\x00\x01\x41d",
+		"\x00\x00\x01\x41e",
+	}
+	stream := want[0] + want[1] + want[2]
 	got := accessUnits([]byte(stream))
 	if len(got) != len(want) {
 		t.Fatalf("%d access units: %q, want %q", len(got), got, want)
