@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RELAY", relay.URL)
 			env.Setenv("TAKEN", taken.Addr().String())
 			env.Setenv("TAKEN_UDP", takenUDP.LocalAddr().String())
+			env.Setenv("NOBODY", takenUDP.LocalAddr().String())
 			env.Setenv("CLOSED", "http://"+closed.Addr().String())
 			env.Setenv("XDG_CACHE_HOME", env.WorkDir)
 			return nil
