@@ -9,7 +9,8 @@ import (
 )
 
 // authority says who may call the viewer-facing surface, as configured. A token
-// is asked for unless the listener is on loopback or the operator has opened it.
+// is asked for unless the listener is on loopback or the operator has opened it;
+// where tokens are configured, one is asked for all the same of those who publish.
 func (c *Config) authority() (auth.Authority, error) {
 	rules := make([]auth.Rule, len(c.Auth.Tokens))
 	for i, t := range c.Auth.Tokens {
@@ -22,11 +23,13 @@ func (c *Config) authority() (auth.Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth.tokens: %w", err)
 	}
-	switch {
-	case c.Auth.Insecure:
-		return auth.Open{Tokens: tokens}, nil
-	case isLoopback(c.HTTP.Listen):
-		return auth.Open{Tokens: tokens, Loopback: true}, nil
+	open := auth.Open{Tokens: tokens, Loopback: !c.Auth.Insecure}
+	if tokens.Len() > 0 {
+		// Who gives out tokens means something by it: without one, people watch.
+		open.Scopes = []auth.Scope{auth.View, auth.Read}
+	}
+	if c.Auth.Insecure || isLoopback(c.HTTP.Listen) {
+		return open, nil
 	}
 	return tokens, nil
 }

@@ -20,9 +20,10 @@ type Open struct {
 	// Scopes are what a caller without a token may do; nil means AnonymousScopes.
 	Scopes []Scope
 	// Loopback refuses callers without a token that address the relay by a name
-	// other than localhost or a loopback address. That keeps out pages whose owner
-	// lets a name of his point at the viewer's own machine (DNS rebinding), and
-	// reverse proxies that would open a local listener to the world.
+	// other than localhost or a loopback address, which keeps out pages whose owner
+	// lets a name of his point at the viewer's own machine (DNS rebinding). It also
+	// refuses calls that a reverse proxy says it forwards. A proxy that says nothing
+	// cannot be told from a program on this machine: behind one, give out tokens.
 	Loopback bool
 }
 
@@ -31,7 +32,7 @@ func (o Open) Authenticate(r *http.Request) (Identity, error) {
 	if o.Tokens.Len() > 0 && len(r.Header.Values("Authorization")) > 0 {
 		return o.Tokens.Authenticate(r)
 	}
-	if o.Loopback && !loopbackHost(r.Host) {
+	if o.Loopback && (!loopbackHost(r.Host) || forwarded(r.Header)) {
 		return Identity{}, ErrNoToken
 	}
 	scopes := o.Scopes
@@ -39,6 +40,17 @@ func (o Open) Authenticate(r *http.Request) (Identity, error) {
 		scopes = AnonymousScopes()
 	}
 	return Identity{Name: Anonymous, Scopes: scopes}, nil
+}
+
+// forwarded reports whether a proxy passed the call on (RFC 7239, and what came
+// before it).
+func forwarded(h http.Header) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if len(h[name]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // loopbackHost reports whether a Host header names the machine itself.
