@@ -63,10 +63,13 @@ func (s apiStream) Mark(ctx context.Context, m Marker) (Resolved, bool, error) {
 // Snapshot implements control.Stream.
 func (s apiStream) Snapshot(ctx context.Context) ([]byte, error) { return s.snapshotJSON(ctx) }
 
-// Subscribe implements control.Stream.
+// Subscribe implements control.Stream, where 0 asks for new events only.
 func (s apiStream) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
+	if after == 0 {
+		after = Newest
+	}
 	events, err := s.Stream.Subscribe(ctx, after)
-	if errors.Is(err, ErrTooOld) {
+	if errors.Is(err, ErrTooOld) || errors.Is(err, ErrNotYet) {
 		return nil, fmt.Errorf("%w: %w", control.ErrGone, err)
 	}
 	return events, err

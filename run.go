@@ -72,7 +72,7 @@ func (r *Relay) startShards() ([]*egress.Shard, func()) {
 
 // makeLoops takes every stream's lease.
 func (r *Relay) makeLoops(shards []*egress.Shard) (map[string]*stream.Loop, error) {
-	loops := map[string]*stream.Loop{}
+	loops := map[string]*stream.Loop{} // published when all are made
 	for _, name := range r.names {
 		s, listeners := r.streams[name], r.ports.rtp[name]
 		loop, err := stream.New(s.cfg.Config, stream.Shell{
@@ -83,7 +83,9 @@ func (r *Relay) makeLoops(shards []*egress.Shard) (map[string]*stream.Loop, erro
 			return nil, err
 		}
 		loops[name] = loop
-		s.loop.Store(loop)
+	}
+	for name, loop := range loops {
+		r.streams[name].loop.Store(loop)
 	}
 	return loops, nil
 }

@@ -50,9 +50,11 @@ var (
 	ErrUnresolvable = marker.ErrUnresolvable
 )
 
-// ErrTooOld is what Stream.Subscribe returns for a seq whose events are kept no
-// more.
-var ErrTooOld = stream.ErrTooOld
+// What Stream.Subscribe can return. Use errors.Is.
+var (
+	ErrTooOld = stream.ErrTooOld
+	ErrNotYet = stream.ErrNotYet
+)
 
 // Next names the next frame to be accepted.
 func Next() At { return At{Next: true} }
@@ -112,9 +114,13 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return l.Info(ctx)
 }
 
-// Subscribe returns the bytes of every event after seq, or of all that are kept if
-// seq is 0, in order: first those that are kept, then each as it comes. ErrTooOld
-// says that some after seq are kept no more. [DecodeEvent] reads them. The channel is closed when ctx
+// Newest asks Subscribe for events to come, and none that are kept.
+const Newest = stream.Newest
+
+// Subscribe returns the bytes of every event after seq, in order: first those that
+// are kept, then each as it comes. A seq of 0 is for all that are kept, Newest for
+// none of them. ErrTooOld says that some are kept no more, ErrNotYet that no event
+// has that seq. [DecodeEvent] reads them. The channel is closed when ctx
 // ends, when the relay stops, and when the reader falls more than a few hundred
 // events behind.
 func (s *Stream) Subscribe(ctx context.Context, seq uint64) (<-chan []byte, error) {

@@ -56,17 +56,18 @@ type Core struct {
 	tracks [forward.Tracks]*track
 
 	// Naming and events.
-	frames  *timeline.Frames
-	carrier marker.Carrier
-	doc     *state.Document
-	log     marker.LogID
-	seq     uint64 // newest used
-	durable journal.Lease
-	leasing bool
-	resumed bool // an earlier run used this log: say so on the first frame
-	ids     *answers
-	pending []*pending
-	hashes  []hashWanted
+	frames   *timeline.Frames
+	carrier  marker.Carrier
+	doc      *state.Document
+	log      marker.LogID
+	seq      uint64 // newest used
+	durable  journal.Lease
+	leasing  bool
+	leasedAt time.Time // when a lease was asked for last
+	resumed  bool      // an earlier run used this log: say so on the first frame
+	ids      *answers
+	pending  []*pending
+	hashes   []hashWanted
 
 	sent     uint64 // canonical timestamp of the newest frame forwarded
 	paused   bool
@@ -270,24 +271,27 @@ func (c *Core) keep(t *track, p *forward.Packet, late bool) {
 	}
 }
 
-// SenderReport takes what a studio says of a track's clock.
-func (c *Core) SenderReport(r ingest.SenderReport) {
+// SenderReport takes what a studio says of a track's clock. It returns false for
+// a report of anybody but the source that holds the lock.
+func (c *Core) SenderReport(r ingest.SenderReport) bool {
 	t := c.tracks[r.Track]
 	from, ssrc, ok := t.lock.Holder()
 	if !ok || ssrc != r.SSRC || from.Addr() != r.From.Addr() {
-		return
+		c.out.Drop(DropForeign, 1)
+		return false
 	}
 	if r.Bye {
 		t.lock.Goodbye(r.From.Addr(), r.SSRC)
-		return
+		return true
 	}
 	if t.line.SSRC() != r.SSRC {
-		return
+		return true
 	}
 	limit := max(t.step(), maxStray)
 	if !t.clock.Report(t.line.Source(r.RTP), r.NTP, r.At, limit) {
 		t.line.Restart()
 	}
+	return true
 }
 
 // maxStray is how far a sender report may stray from the ones before, if frames

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 )
@@ -468,5 +470,94 @@ func TestPacketPathAllocatesNothing(t *testing.T) {
 	}
 	if sink.packets < 700*7 {
 		t.Errorf("only %d packets were forwarded", sink.packets)
+	}
+}
+
+func TestADiskThatFailedIsAskedAgain(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 1)
+	failed := errors.New("no space left on device")
+	for n := 0; n < 3*journal.SeqBlock; n++ {
+		tb.mark(marker.Request{ID: fmt.Sprint(n), At: marker.At{TS: tb.core.sent}})
+		if tb.core.leasing {
+			tb.core.Leased(tb.lease[len(tb.lease)-1], failed)
+		}
+	}
+	if n := len(tb.lease); n != 1 {
+		t.Errorf("the disk was asked %d times in no time", n)
+	}
+	tb.frame(false, 1)
+	tb.advance(2 * leaseRetry)
+	ts := tb.core.sent
+	if a := answered1(t, tb.mark(marker.Request{ID: "x", At: marker.At{TS: ts}})); !errors.Is(a.Err, marker.ErrInboxFull) || len(tb.lease) != 2 {
+		t.Fatalf("%+v, %d leases asked for", a, len(tb.lease))
+	}
+	tb.core.Leased(tb.lease[1], nil)
+	if a := answered1(t, tb.mark(marker.Request{ID: "x", At: marker.At{TS: ts}})); a.Err != nil {
+		t.Errorf("the disk is back: %v", a.Err)
+	}
+}
+
+func TestAForgedSenderReportIsNotBelieved(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 1)
+	for _, r := range []ingest.SenderReport{
+		{From: netip.MustParseAddrPort("203.0.113.66:9999"), SSRC: tb.feed.ssrc, NTP: tb.now, At: tb.now},
+		{From: tb.feed.from, SSRC: tb.feed.ssrc + 1, NTP: tb.now, At: tb.now},
+		{From: netip.MustParseAddrPort("203.0.113.66:9999"), SSRC: tb.feed.ssrc, At: tb.now, Bye: true},
+	} {
+		if tb.core.SenderReport(r) {
+			t.Errorf("%+v was believed", r)
+		}
+	}
+	if _, _, ok := tb.core.tracks[forward.Video].lock.Holder(); !ok {
+		t.Error("the source lost its lock")
+	}
+}
+
+func TestAFrameWhoseHeadIsLostHasNoHash(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	tb.feed.seq++ // the head of the next frame
+	answer := tb.mark(marker.Request{ID: "x", At: marker.At{Next: true}})
+	tb.frame(false, 2)
+	tb.advance(100 * time.Millisecond)
+	if a := answered1(t, answer); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	for _, e := range tb.events() {
+		if e.Kind == marker.FrameHash {
+			t.Errorf("a hash of what is left: %s", e.Data)
+		}
+	}
+}
+
+func TestSubscribersOfTheTail(t *testing.T) {
+	tail := newTail(10)
+	for seq := uint64(11); seq <= 20; seq++ {
+		tail.add(seq, []byte{byte(seq)})
+	}
+	for _, c := range []struct {
+		after uint64
+		first byte // of what comes; 0 = an error
+		want  error
+	}{
+		{0, 11, nil}, {10, 11, nil}, {15, 16, nil}, {20, 21, nil}, {Newest, 21, nil}, {9, 0, ErrTooOld}, {99, 0, ErrNotYet},
+	} {
+		events, err := tail.subscribe(c.after)
+		if !errors.Is(err, c.want) {
+			t.Errorf("after %d: %v, want %v", c.after, err, c.want)
+			continue
+		}
+		if c.want != nil {
+			continue
+		}
+		if len(events) == 0 {
+			tail.add(tail.newest+1, []byte{21})
+		}
+		if got := (<-events)[0]; got != c.first {
+			t.Errorf("after %d: first %d, want %d", c.after, got, c.first)
+		}
+		tail.unsubscribe(events)
 	}
 }

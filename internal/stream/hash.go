@@ -56,6 +56,9 @@ func (c *Core) endFrame(t *track, slot uint64, now time.Time) {
 // misses one has no hash.
 func (c *Core) publishHash(ofSeq uint64, f *timeline.Frame, now time.Time) {
 	t := c.tracks[forward.Video]
+	if before := t.history.Get(f.First - 1); f.Number > 1 && (before == nil || before.TS == f.TS) {
+		return // the frame's beginning may be missing
+	}
 	var h codec.FrameHash
 	h.Reset(t.cfg.Codec)
 	for s := f.First; s <= f.Last; s++ {
@@ -63,6 +66,9 @@ func (c *Core) publishHash(ofSeq uint64, f *timeline.Frame, now time.Time) {
 		if p == nil || p.TS != f.TS || h.Add(p.Payload()) != nil {
 			return
 		}
+	}
+	if !h.Complete() {
+		return
 	}
 	sum := h.Sum()
 	data, err := json.Marshal(struct {

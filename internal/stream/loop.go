@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -214,48 +215,57 @@ func (l *Loop) Mark(ctx context.Context, r marker.Request) (_ marker.Resolved, r
 }
 
 // Snapshot returns the state at the newest frame sent.
-func (l *Loop) Snapshot(ctx context.Context) (s state.Snapshot, err error) {
-	ask := l.ask(ctx, func() { s, err = l.core.Snapshot(l.sh.Now()) })
-	return s, errors.Join(ask, err)
+func (l *Loop) Snapshot(ctx context.Context) (state.Snapshot, error) {
+	return ask(ctx, l, func() (state.Snapshot, error) { return l.core.Snapshot(l.sh.Now()) })
 }
 
 // Info describes the stream as it is now.
-func (l *Loop) Info(ctx context.Context) (i Info, err error) {
-	err = l.ask(ctx, func() { i = l.core.Info(l.sh.Now(), int(l.viewers.Load())) })
-	return i, err
+func (l *Loop) Info(ctx context.Context) (Info, error) {
+	return ask(ctx, l, func() (Info, error) { return l.core.Info(l.sh.Now(), int(l.viewers.Load())), nil })
 }
 
-// Subscribe returns the bytes of every event after seq, or of all that are kept if
-// seq is 0: first those, then each as it comes. ErrTooOld says that some are kept
-// no more. The channel is closed when ctx ends, when the stream is shut down, and
-// when the reader falls too far behind.
+// Newest asks Subscribe for events to come, and none that are kept.
+const Newest = math.MaxUint64
+
+// Subscribe returns the bytes of every event after seq: first those that are kept,
+// then each as it comes. A seq of 0 is for all that are kept, Newest for none of
+// them. ErrTooOld says that some are kept no more. The channel is closed when ctx
+// ends, when the stream is shut down, and when the reader falls too far behind.
 func (l *Loop) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
-	var events chan []byte
-	var err error
-	if ask := l.ask(ctx, func() { events, err = l.tail.subscribe(after) }); ask != nil || err != nil {
-		return nil, errors.Join(ask, err)
-	}
-	context.AfterFunc(ctx, func() { l.wish(func() { l.tail.unsubscribe(events) }) })
-	return events, nil
+	return ask(ctx, l, func() (<-chan []byte, error) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // nobody would read
+		}
+		events, err := l.tail.subscribe(after)
+		if err == nil {
+			context.AfterFunc(ctx, func() { l.wish(func() { l.tail.unsubscribe(events) }) })
+		}
+		return events, err
+	})
 }
 
-// ask runs f on the loop and waits for it.
-func (l *Loop) ask(ctx context.Context, f func()) error {
-	ready := make(chan struct{})
+// ask runs f on the loop and waits for its answer.
+func ask[T any](ctx context.Context, l *Loop, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	ready := make(chan result, 1)
+	var none T
 	select {
-	case l.wishes <- func() { f(); close(ready) }:
+	case l.wishes <- func() { v, err := f(); ready <- result{v, err} }:
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	case <-l.done:
-		return errClosed
+		return none, errClosed
 	}
 	select {
-	case <-ready:
-		return nil
+	case r := <-ready:
+		return r.value, r.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	case <-l.done:
-		return errClosed
+		return none, errClosed
 	}
 }
 

@@ -177,6 +177,7 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 // publish gives an event its place in the log and on a frame, builds its bytes,
 // once, and tells every viewer.
 func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error {
+	c.extendLease(now)
 	if c.seq >= c.durable.SeqEnd {
 		return errLease
 	}
@@ -196,11 +197,20 @@ func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error 
 	c.seq++
 	c.carrier.Add(e.Carried(b))
 	c.out.Tell(egress.Message{Bytes: b, Channel: egress.Events, Repeat: true})
-	if c.durable.SeqEnd-c.seq < journal.SeqBlock/2 && !c.leasing {
-		c.leasing = true
-		c.out.Lease(c.lease(c.seq + journal.SeqBlock))
-	}
 	return nil
+}
+
+// leaseRetry is the least time between two tries to have a lease written.
+const leaseRetry = time.Second
+
+// extendLease asks for more seq numbers while there are still enough. A disk that
+// has failed is asked again, not faster than once a second.
+func (c *Core) extendLease(now time.Time) {
+	if c.durable.SeqEnd-c.seq >= journal.SeqBlock/2 || c.leasing || now.Sub(c.leasedAt) < leaseRetry {
+		return
+	}
+	c.leasing, c.leasedAt = true, now
+	c.out.Lease(c.lease(c.seq + journal.SeqBlock))
 }
 
 // Leased says that a lease is durable, or that it could not be made so.
@@ -230,12 +240,13 @@ func (c *Core) lease(end uint64) journal.Lease {
 // is.
 func (c *Core) leaseStale() bool {
 	l := c.lease(c.durable.SeqEnd)
-	return l.Epoch != c.durable.Epoch || (l.AheadBy-c.durable.AheadBy).Abs() > leaseDrift
+	return l.Epoch != c.durable.Epoch || l.AheadBy-c.durable.AheadBy > leaseDrift
 }
 
-// leaseDrift is how far the timeline may drift against the wall clock before the
-// lease is written again.
-const leaseDrift = 2 * time.Millisecond
+// leaseDrift is how far the timeline may run ahead of what the lease says of it
+// before the lease is written again. A line that falls back needs no new lease: one
+// that begins too far ahead is as good.
+const leaseDrift = 20 * time.Millisecond
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Microseconds()) / 1000

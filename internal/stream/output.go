@@ -84,6 +84,7 @@ func (l *Loop) writeLeases() error {
 // studio is what receiver reports to a track's studio are made of.
 type studio struct {
 	rtcp     netip.AddrPort // zero if the studio has sent no RTCP
+	ssrc     uint32         // that it came from
 	middle   uint32         // of the last sender report's NTP time
 	at       time.Time      // when it came
 	packets  uint64         // at the last report
@@ -91,11 +92,17 @@ type studio struct {
 }
 
 func (l *Loop) heard(r ingest.SenderReport) {
-	if !r.Bye {
+	if l.core.SenderReport(r) && !r.Bye {
 		s := &l.studio[r.Track]
-		s.rtcp, s.middle, s.at = r.From, uint32(packet.NTP(r.NTP)>>16), r.At
+		s.rtcp, s.ssrc, s.middle, s.at = r.From, r.SSRC, uint32(packet.NTP(r.NTP)>>16), r.At
 	}
-	l.core.SenderReport(r)
+}
+
+// path returns where RTCP for a track's studio goes, if the source that is heard
+// has shown it.
+func (l *Loop) path(t *track) (netip.AddrPort, bool) {
+	s := &l.studio[t.id]
+	return s.rtcp, s.rtcp.IsValid() && s.ssrc == t.line.SSRC()
 }
 
 // reportSpacing is the time between two receiver reports to a studio.
@@ -109,8 +116,13 @@ func (l *Loop) report(now time.Time) {
 	}
 	l.reportsAt = now
 	for id := range l.studio {
-		if s, t := &l.studio[id], l.core.tracks[id]; t != nil && s.rtcp.IsValid() {
-			l.sendRTCP(t, &rtcp.ReceiverReport{SSRC: receiverSSRC, Reports: []rtcp.ReceptionReport{s.reception(t, now)}})
+		t := l.core.tracks[id]
+		if t == nil {
+			continue
+		}
+		if _, ok := l.path(t); ok {
+			block := l.studio[id].reception(t, now)
+			l.sendRTCP(t, &rtcp.ReceiverReport{SSRC: receiverSSRC, Reports: []rtcp.ReceptionReport{block}})
 		}
 	}
 	if l.file != nil && !l.core.leasing && l.core.leaseStale() {
@@ -140,8 +152,11 @@ func (s *studio) reception(t *track, now time.Time) rtcp.ReceptionReport {
 
 // RequestKeyframe implements Output.
 func (l *Loop) RequestKeyframe() {
-	t, s := l.core.tracks[forward.Video], &l.studio[forward.Video]
-	if t == nil || !s.rtcp.IsValid() || !l.gate.Open(l.sh.Now()) {
+	t := l.core.tracks[forward.Video]
+	if t == nil {
+		return
+	}
+	if _, ok := l.path(t); !ok || !l.gate.Open(l.sh.Now()) {
 		return
 	}
 	l.sendRTCP(t, &rtcp.PictureLossIndication{SenderSSRC: receiverSSRC, MediaSSRC: t.line.SSRC()})
@@ -155,8 +170,8 @@ func (l *Loop) sendRTCP(t *track, p rtcp.Packet) {
 		compound = []rtcp.Packet{&rtcp.ReceiverReport{SSRC: receiverSSRC}, p}
 	}
 	b, err := rtcp.Marshal(compound)
-	if err == nil {
-		err = l.sh.SendRTCP(t.id, b, l.studio[t.id].rtcp)
+	if to, ok := l.path(t); ok && err == nil {
+		err = l.sh.SendRTCP(t.id, b, to)
 	}
 	if err != nil {
 		l.sh.Logger.Debug("RTCP not sent", "stream", l.cfg.Name, "track", t.id.String(), "error", err)

@@ -38,15 +38,22 @@ func (t *tail) add(seq uint64, b []byte) {
 	}
 }
 
+// ErrNotYet is wrapped by the error for a seq that no event has.
+var ErrNotYet = errors.New("no event has this seq yet")
+
 // ErrTooOld is wrapped by the error for a seq whose events are not in memory.
 var ErrTooOld = errors.New("events that old are not kept; read the state and follow from there")
 
 func (t *tail) subscribe(after uint64) (chan []byte, error) {
-	if after == 0 {
+	switch {
+	case after == 0:
 		after = t.first
-	}
-	if after < t.first || after > t.newest {
-		return nil, fmt.Errorf("seq %d: %w (%d to %d)", after, ErrTooOld, t.first, t.newest)
+	case after == Newest:
+		after = t.newest
+	case after > t.newest:
+		return nil, fmt.Errorf("seq %d: %w (the newest is %d)", after, ErrNotYet, t.newest)
+	case after < t.first:
+		return nil, fmt.Errorf("seq %d: %w (the first is %d)", after, ErrTooOld, t.first+1)
 	}
 	s := make(chan []byte, t.newest-after+tailAhead)
 	for seq := after + 1; seq <= t.newest; seq++ {
