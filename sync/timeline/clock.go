@@ -10,7 +10,7 @@ const (
 
 const (
 	maxSlew      = 5e-3             // of the viewers' map: 5 ms a second
-	driftPerAge  = 50e-6            // assumed drift of a source between its reports
+	driftPerAge  = 100e-6           // assumed drift of a source between its reports: two crystals
 	jitterMemory = 10 * time.Second // how long the arrival clock remembers
 	// A source whose reports are further off than this does not share our clock.
 	maxClockDifference = 10 * time.Second
@@ -25,12 +25,14 @@ type Clock struct {
 	rate   uint64
 	offset time.Duration // capture_offset: how long after the shutter encoders stamp
 
-	reported   bool
-	shift      time.Duration // measured
-	residual   time.Duration // how far reports strayed from one another
-	reportedAt time.Time
+	shift    time.Duration // measured
+	reported bool          // by a sender report; else by arrival
+	ts       uint64        // canonical timestamp of the newest report
+	at       time.Time     // when it came
+	residual time.Duration // how far reports strayed from one another, lately
 
 	fastest, slowest time.Duration // arrival minus line time, recently
+	delay            time.Duration // arrival of the fastest minus capture, as far as known
 
 	viewer   time.Duration // the shift that viewers' reports use
 	slewedAt time.Time
@@ -46,15 +48,20 @@ type Reading struct {
 // NewClock returns the clock of a line with the given rate. captureOffset is
 // taken off every capture time.
 func NewClock(rate uint32, captureOffset time.Duration) *Clock {
-	return &Clock{rate: uint64(rate), offset: captureOffset}
+	return &Clock{rate: uint64(rate), offset: captureOffset, delay: captureOffset}
 }
 
-// Anchor starts the clock anew with the first packet of an epoch.
+// Anchor starts the clock anew with the first packet of an epoch. Until a report
+// comes, packets are taken to need as long from capture to arrival as they did
+// before: tracks that restart stay in step with those that do not.
 func (c *Clock) Anchor(ts uint64, arrival time.Time) {
+	if c.reported {
+		c.delay = c.fastest - c.shift
+	}
 	c.reported = false
-	c.shift = c.lineLag(ts, arrival)
-	c.fastest, c.slowest = c.shift, c.shift
-	c.viewer, c.slewedAt = c.shift-c.offset, arrival
+	c.fastest = c.lineLag(ts, arrival)
+	c.slowest, c.shift = c.fastest, c.fastest-c.delay
+	c.viewer, c.slewedAt = c.shift, arrival
 }
 
 // Arrived notes when the first packet of a frame came.
@@ -63,42 +70,45 @@ func (c *Clock) Arrived(ts uint64, arrival time.Time) {
 	leak := time.Duration(float64(c.slowest-c.fastest) / jitterMemory.Seconds() / 30)
 	c.fastest, c.slowest = min(lag, c.fastest+leak), max(lag, c.slowest-leak)
 	if !c.reported {
-		c.shift = c.fastest
+		c.shift = c.fastest - c.delay
 	}
 }
 
 // Report takes a sender report of the source: ts is the canonical timestamp of
 // its RTP time. It returns false if the clock it tells of is not the one before:
 // off by more than limit. Then, or if the source does not share our wall clock
-// at all, the report is not used.
+// at all, or if the report is older than one that came before, it is not used.
 func (c *Clock) Report(ts uint64, ntp, arrival time.Time, limit time.Duration) (same bool) {
-	if d := ntp.Sub(arrival); d > maxClockDifference || d < -maxClockDifference {
+	lag := c.lineLag(ts, ntp)
+	if ntp.Sub(arrival).Abs() > maxClockDifference || (lag-c.fastest).Abs() > maxClockDifference {
 		return true
 	}
-	shift := c.lineLag(ts, ntp) - c.offset
-	if !c.reported {
+	shift := lag - c.offset
+	switch stray := (shift - c.shift).Abs(); {
+	case !c.reported:
 		c.reported, c.residual = true, firstReportError
-		c.shift, c.viewer, c.reportedAt = shift, shift, arrival
-		c.slewedAt = arrival
+		c.viewer, c.slewedAt = shift, arrival
+	case ts <= c.ts:
 		return true
-	}
-	stray := (shift - c.shift).Abs()
-	if stray > limit {
+	case stray > limit:
 		return false
+	default:
+		c.residual = max(stray, c.residual*15/16)
 	}
-	c.residual = max(stray, c.residual*3/4)
-	c.shift, c.reportedAt = shift, arrival
+	c.shift, c.ts, c.at = shift, ts, arrival
 	return true
 }
 
 // At returns the capture time of a timestamp, as known now.
 func (c *Clock) At(ts uint64, now time.Time) Reading {
+	capture := time.Unix(0, Nanos(ts, c.rate)+int64(c.shift)).UTC()
 	if !c.reported {
-		return Reading{c.time(ts, c.shift-c.offset), c.slowest - c.fastest + tickError, FromArrival}
+		return Reading{capture, c.slowest - c.fastest + tickError, FromArrival}
 	}
-	age := now.Sub(c.reportedAt)
-	e := c.residual + tickError + time.Duration(float64(age)*driftPerAge)
-	return Reading{c.time(ts, c.shift), e, FromSenderReport}
+	age := max(now.Sub(c.at), time.Duration(Nanos(ts, c.rate)-Nanos(c.ts, c.rate)).Abs())
+	// Half again: the newest report may be off by more than the last few strayed.
+	e := c.residual*3/2 + tickError + time.Duration(float64(age)*driftPerAge)
+	return Reading{capture, e, FromSenderReport}
 }
 
 // ViewerMap is the wall-clock map of viewers' sender reports for one line.
@@ -108,14 +118,11 @@ type ViewerMap struct {
 }
 
 // Viewer returns the map to use for reports sent now. It follows the measured
-// clock by at most 5 ms a second, so that players never step.
+// clock by at most 5 ms a second, so that players never step; only an epoch's
+// beginning and its first report set it at once.
 func (c *Clock) Viewer(now time.Time) ViewerMap {
-	target := c.shift
-	if !c.reported {
-		target -= c.offset
-	}
-	room := time.Duration(float64(now.Sub(c.slewedAt)) * maxSlew)
-	c.viewer += min(max(target-c.viewer, -room), room)
+	room := time.Duration(float64(max(now.Sub(c.slewedAt), 0)) * maxSlew)
+	c.viewer += min(max(c.shift-c.viewer, -room), room)
 	c.slewedAt = now
 	return ViewerMap{c.rate, c.viewer}
 }
@@ -130,8 +137,4 @@ func (m ViewerMap) Capture(ts uint64) time.Time {
 
 func (c *Clock) lineLag(ts uint64, t time.Time) time.Duration {
 	return time.Duration(t.UnixNano() - Nanos(ts, c.rate))
-}
-
-func (c *Clock) time(ts uint64, shift time.Duration) time.Time {
-	return time.Unix(0, Nanos(ts, c.rate)+int64(shift)).UTC()
 }

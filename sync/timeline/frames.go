@@ -1,8 +1,6 @@
 package timeline
 
-import (
-	"time"
-)
+import "time"
 
 // Frame is one video frame on the canonical timeline.
 type Frame struct {
@@ -40,7 +38,7 @@ const (
 	Found   Verdict = iota
 	Pending         // in the future, within the horizon
 	TooFar          // beyond the horizon
-	TooOld          // it left before the oldest frame that is remembered
+	TooOld          // it left before the oldest frame that is remembered, or never came
 	Unknown         // names a source that this stream does not have
 )
 
@@ -104,72 +102,117 @@ func (t Target) Matches(fr *Frame, step time.Duration) bool {
 	case t.SourceTime:
 		return fr.SSRC == t.SSRC && int32(fr.SourceTS-t.SourceTS) >= 0
 	}
-	return !fr.Capture.Add(min(fr.Error, step/2)).Before(t.CaptureTime)
+	return !fr.Capture.Add(fr.tolerance(step)).Before(t.CaptureTime)
 }
+
+// tolerance is by how much a frame may seem to be captured too early.
+func (fr *Frame) tolerance(step time.Duration) time.Duration { return min(fr.Error, step/2) }
 
 // Find returns what a target means now. Next is always pending: the frame that
 // it names has not come. step is the distance of two frames.
 func (f *Frames) Find(t Target, step time.Duration) (*Frame, Verdict) {
 	newest := f.Newest()
-	if newest == nil {
+	switch {
+	case newest == nil:
 		return nil, Unknown
+	case t.Next:
+		return nil, Pending
+	case t.TS != 0:
+		return f.findTS(t, step)
+	case t.SourceTime:
+		return f.findSource(t, step)
 	}
-	if t.SourceTime && !f.hasSource(t.SSRC) {
-		return nil, Unknown
+	return f.findCapture(t, step)
+}
+
+func (f *Frames) findTS(t Target, step time.Duration) (*Frame, Verdict) {
+	if newest := f.Newest(); newest.TS < t.TS {
+		return ahead(t.TS - newest.TS)
 	}
-	if t.Next || !t.Matches(newest, step) {
-		return nil, f.ahead(t, newest)
-	}
-	i := f.next - 1
-	for i > f.first && t.Matches(f.at(i-1), step) {
-		i--
-	}
-	if i == f.first && f.before(t, f.at(i), step) {
+	i := f.earliest(t, step, f.first, f.next-1)
+	if fr := f.at(i); i == f.first && fr.TS > t.TS && fr.TS-t.TS >= ticks90k(step) {
 		return nil, TooOld
 	}
 	return f.at(i), Found
 }
 
-// ahead judges a target that no frame has met.
-func (f *Frames) ahead(t Target, newest *Frame) Verdict {
-	var d time.Duration
-	switch {
-	case t.TS != 0:
-		d = time.Duration(float64(t.TS-newest.TS) / 90000 * float64(time.Second))
-	case t.SourceTime:
-		if t.SSRC != newest.SSRC {
-			return TooOld // that source has ended
+// findSource looks in one run of the source after the other, the newest first: a
+// source that restarted may have used the same timestamps before.
+func (f *Frames) findSource(t Target, step time.Duration) (*Frame, Verdict) {
+	var after *Frame // the first that came after a time that no run has
+	verdict := Unknown
+	for end := f.next; end > f.first; {
+		last, begin := f.at(end-1), f.runOf(end-1)
+		if last.SSRC == t.SSRC {
+			past, before := int32(t.SourceTS-last.SourceTS), int32(f.at(begin).SourceTS-t.SourceTS)
+			switch {
+			case past > 0 && end == f.next:
+				return ahead(uint64(past))
+			case past <= 0 && before < int32(ticks90k(step)):
+				return f.at(f.earliest(t, step, begin, end-1)), Found
+			case past <= 0 && begin > f.first && before <= int32(ticks90k(Horizon)):
+				after = f.at(begin)
+			}
+			verdict = TooOld
 		}
-		d = time.Duration(t.SourceTS-newest.SourceTS) * time.Second / 90000
-	case !t.CaptureTime.IsZero():
-		d = t.CaptureTime.Sub(newest.Capture)
+		end = begin
 	}
-	if d > Horizon {
-		return TooFar
+	if after != nil {
+		return after, Found
 	}
-	return Pending
+	return nil, verdict
 }
 
-// before reports whether the target lies more than a frame before the oldest
-// frame, so that the frame it names may have been forgotten.
-func (f *Frames) before(t Target, oldest *Frame, step time.Duration) bool {
-	ticks := uint64(step * 90000 / time.Second)
-	switch {
-	case t.TS != 0:
-		return oldest.TS-t.TS >= ticks && oldest.TS > t.TS
-	case t.SourceTime:
-		return int32(oldest.SourceTS-t.SourceTS) >= int32(ticks)
+// runOf returns the first frame that came from the same source as frame i, in the
+// same epoch and without another between.
+func (f *Frames) runOf(i uint64) uint64 {
+	for fr := f.at(i); i > f.first && f.at(i-1).Epoch == fr.Epoch && f.at(i-1).SSRC == fr.SSRC; i-- {
 	}
-	return oldest.Capture.Sub(t.CaptureTime) >= step+oldest.Error
+	return i
 }
 
-func (f *Frames) hasSource(ssrc uint32) bool {
+func (f *Frames) findCapture(t Target, step time.Duration) (*Frame, Verdict) {
+	// A frame's own capture time names it, however the clock was corrected since.
 	for i := f.next; i > f.first; i-- {
-		if f.at(i-1).SSRC == ssrc {
-			return true
+		if f.at(i - 1).Capture.Equal(t.CaptureTime) {
+			return f.at(i - 1), Found
 		}
 	}
-	return false
+	if newest := f.Newest(); !t.Matches(newest, step) {
+		if t.CaptureTime.Sub(newest.Capture) > Horizon {
+			return nil, TooFar
+		}
+		return nil, Pending
+	}
+	i := f.earliest(t, step, f.first, f.next-1)
+	if i == f.first && f.at(i).Capture.Sub(t.CaptureTime) >= step-f.at(i).tolerance(step) {
+		return nil, TooOld // the frame before would have matched
+	}
+	// What is nearer to the frame after is not meant for this one.
+	for i+1 < f.next && t.CaptureTime.Sub(f.at(i).Capture) > f.at(i+1).Capture.Sub(t.CaptureTime).Abs() {
+		i++
+	}
+	return f.at(i), Found
 }
+
+// earliest goes back from frame i, which matches, to the first of those in a row
+// that do, not before from.
+func (f *Frames) earliest(t Target, step time.Duration, from, i uint64) uint64 {
+	for i > from && t.Matches(f.at(i-1), step) {
+		i--
+	}
+	return i
+}
+
+// ahead judges a target that lies the given ticks after the newest frame.
+func ahead(ticks uint64) (*Frame, Verdict) {
+	if ticks > ticks90k(Horizon) {
+		return nil, TooFar
+	}
+	return nil, Pending
+}
+
+// ticks90k returns a duration in ticks of a video line.
+func ticks90k(d time.Duration) uint64 { return uint64(d * 90_000 / time.Second) }
 
 func (f *Frames) at(i uint64) *Frame { return &f.ring[i%uint64(len(f.ring))] }

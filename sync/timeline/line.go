@@ -26,14 +26,15 @@ type Line struct {
 	rate   uint64
 	locked bool
 	ssrc   uint32
-	offset uint64        // canonical minus extended source timestamp, modulo 2^64
-	source uint64        // newest extended source timestamp
-	last   uint64        // newest canonical timestamp
-	step   uint64        // newest distance of two frames, in ticks
+	offset uint64 // canonical minus extended source timestamp, modulo 2^64
+	source uint64 // newest extended source timestamp
+	floor  uint64 // canonical timestamp that the epoch began with
+	last   uint64 // newest canonical timestamp
+	steps  distances
 	epoch  uint32        // count of locks
 	ahead  time.Duration // least lead of the line over the wall clock at the next lock
-	base   time.Time     // arrival of the packet that last agreed with the clock
-	baseTS uint64        // its canonical timestamp
+	base   time.Time     // arrival of the packet with the newest timestamp
+	behind time.Duration // how much later it came than the fastest would have
 }
 
 // Resume says where an earlier run of the relay left the line: its epoch, and
@@ -46,7 +47,9 @@ type Resume struct {
 
 // NewLine returns the line of a track with the given RTP clock rate in Hz.
 func NewLine(rate uint32, r Resume) *Line {
-	return &Line{rate: uint64(rate), step: uint64(rate) / 30, epoch: r.Epoch, ahead: max(r.Ahead, 0)}
+	return &Line{
+		rate: uint64(rate), steps: newDistances(uint64(rate)), epoch: r.Epoch, ahead: max(r.Ahead, 0),
+	}
 }
 
 // Map returns the canonical timestamp of a packet, and whether a new epoch
@@ -64,6 +67,17 @@ func (l *Line) Map(ssrc, sourceTS uint32, arrival time.Time) (ts uint64, restart
 	return l.lock(ssrc, sourceTS, arrival), true
 }
 
+// Late returns the canonical timestamp of a packet that comes after others of
+// its track, and changes nothing: an old packet is no sign of a new epoch. ok is
+// false if it is not of the locked source, or cannot be of its present clock.
+func (l *Line) Late(ssrc, sourceTS uint32) (ts uint64, ok bool) {
+	if !l.locked || ssrc != l.ssrc {
+		return 0, false
+	}
+	ts = l.Source(sourceTS)
+	return ts, ts >= l.floor && ts <= l.last
+}
+
 // Restart begins a new epoch with the next packet.
 func (l *Line) Restart() { l.locked = false }
 
@@ -73,8 +87,8 @@ func (l *Line) Epoch() uint32 { return l.epoch }
 // Last returns the newest canonical timestamp: 0 before the first packet.
 func (l *Line) Last() uint64 { return l.last }
 
-// Step returns the distance of two frames, in ticks, as last seen.
-func (l *Line) Step() uint64 { return l.step }
+// Step returns the distance of two frames, in ticks: the smallest seen lately.
+func (l *Line) Step() uint64 { return l.steps.step }
 
 // SSRC returns the source that the line is locked to.
 func (l *Line) SSRC() uint32 { return l.ssrc }
@@ -95,32 +109,69 @@ func (l *Line) Ahead(now time.Time) time.Duration {
 }
 
 func (l *Line) plausible(ts uint64, arrival time.Time) bool {
-	moved := time.Duration(Nanos(ts, l.rate) - Nanos(l.baseTS, l.rate))
-	drift := moved - arrival.Sub(l.base)
-	return drift < maxEarly && drift > -maxLate && moved > -maxBack
+	moved, drift := l.drift(ts, arrival)
+	return drift < maxEarly+l.behind && drift > -maxLate && moved > -maxBack
+}
+
+// drift returns how far a timestamp is from the newest one, and by how much that
+// is more than the time between their arrivals.
+func (l *Line) drift(ts uint64, arrival time.Time) (moved, drift time.Duration) {
+	moved = time.Duration(Nanos(ts, l.rate) - Nanos(l.last, l.rate))
+	return moved, moved - arrival.Sub(l.base)
 }
 
 func (l *Line) advance(source, ts uint64, arrival time.Time) {
 	if ts <= l.last {
 		return
 	}
-	if d := ts - l.last; d < l.rate/4 {
-		l.step = d
-	}
-	l.source, l.last = source, ts
-	l.base, l.baseTS = arrival, ts
+	_, drift := l.drift(ts, arrival)
+	// After a network that stood still the source may catch up. A clock that stood
+	// still never does: that is forgotten at a thousandth of real time.
+	l.behind = min(max(l.behind-drift-arrival.Sub(l.base)/1000, 0), maxLate)
+	l.steps.add(ts - l.last)
+	l.source, l.last, l.base = source, ts, arrival
 }
 
 func (l *Line) lock(ssrc, sourceTS uint32, arrival time.Time) uint64 {
 	ts := Ticks(arrival.Add(l.ahead), l.rate)
 	if l.last != 0 {
-		ts = max(Ticks(arrival, l.rate), l.last+l.step)
+		ts = max(Ticks(arrival, l.rate), l.last+l.steps.step)
 	}
-	l.locked, l.ssrc, l.source = true, ssrc, uint64(sourceTS)
+	// The source's timestamps are extended from a cycle up, so that there are
+	// numbers for what came before the first packet.
+	l.locked, l.ssrc, l.source = true, ssrc, 1<<32+uint64(sourceTS)
 	l.offset = ts - l.source
-	l.last, l.base, l.baseTS = ts, arrival, ts
+	l.floor, l.last, l.base, l.behind = ts, ts, arrival, 0
 	l.epoch++
 	return ts
+}
+
+// distances finds the distance of two frames, in ticks: the smallest of the last
+// ones, since frames are left out more often than they are too close.
+type distances struct {
+	step     uint64
+	smallest uint64 // of this window
+	count    int
+	least    uint64 // what is closer than 1 ms is no frame,
+	most     uint64 // and what is farther than a quarter of a second is a gap
+}
+
+// distanceWindow is how many frames a larger distance must have held for.
+const distanceWindow = 16
+
+func newDistances(rate uint64) distances {
+	return distances{step: rate / 30, smallest: rate, least: rate / 1000, most: rate / 4}
+}
+
+func (d *distances) add(distance uint64) {
+	if distance < d.least || distance >= d.most {
+		return
+	}
+	d.smallest = min(d.smallest, distance)
+	d.step = min(d.step, distance)
+	if d.count++; d.count == distanceWindow {
+		d.step, d.smallest, d.count = d.smallest, d.most, 0
+	}
 }
 
 // Nanos returns the Unix time in nanoseconds that a timestamp of a line anchored
