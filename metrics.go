@@ -133,6 +133,7 @@ var (
 	descSeq     = describe("stream_seq", "Newest event of a stream.", "stream")
 	descPackets = describe("input_packets_total", "Packets from the studio.", "stream", "track")
 	descLost    = describe("input_lost_total", "Packets lost between studio and relay.", "stream", "track")
+	descDropped = describe("input_malformed_total", "Datagrams on a studio's port that were no RTP or too large.", "stream", "track")
 	descEpoch   = describe("input_epoch", "Count of sources and restarts of a track.", "stream", "track")
 )
 
@@ -142,7 +143,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descEpoch} {
+	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descDropped, descEpoch} {
 		ch <- d
 	}
 }
@@ -171,7 +172,10 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descHealthy, float64(len(info.Health)))
 		gauge(descSeq, float64(info.Seq))
 		for _, t := range info.Tracks {
-			for d, v := range map[*prometheus.Desc]uint64{descPackets: t.Packets, descLost: t.Lost} {
+			malformed, oversize := c.relay.dropped(name, t.Track)
+			for d, v := range map[*prometheus.Desc]uint64{
+				descPackets: t.Packets, descLost: t.Lost, descDropped: malformed + oversize,
+			} {
 				ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), name, t.Track)
 			}
 			ch <- prometheus.MustNewConstMetric(descEpoch, prometheus.GaugeValue, float64(t.Epoch), name, t.Track)

@@ -99,6 +99,17 @@ func (r *Relay) openStream(s *Stream) error {
 	return nil
 }
 
+// dropped returns how many datagrams on a track's ports were not RTP or RTCP, and
+// how many were too large.
+func (r *Relay) dropped(stream, track string) (malformed, oversize uint64) {
+	for t, l := range r.ports.rtp[stream] {
+		if l != nil && forward.Track(t).String() == track {
+			return l.Dropped()
+		}
+	}
+	return 0, 0
+}
+
 func rtpAddress(l *ingest.Listener) string {
 	if l == nil {
 		return ""
@@ -119,7 +130,7 @@ func taken(key, address string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s: %s is in use by another program; stop it, or set %s to another port (0 takes a free one): %w",
+		return fmt.Errorf("%s: %s is in use, by another program or for another track; stop what uses it, or set %s to another port (0 takes a free one): %w",
 			key, address, key, err)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%s: %s may not be opened by this user; set %s to a port above 1023: %w", key, address, key, err)

@@ -226,7 +226,8 @@ func TestMetricsTellWhatViewersSee(t *testing.T) {
 	}
 	for _, want := range []string{
 		`relay_join_seconds_count{snapshot="yes",stream="wheel"} 1`, `relay_input_packets_total{stream="wheel",track="v0"} `,
-		`relay_sessions_ended_total{reason="deleted",stream="wheel"} 1`, `relay_stream_paused{stream="wheel"} 0`, "relay_build_info{",
+		`relay_sessions_ended_total{reason="deleted",stream="wheel"} 1`, `relay_stream_paused{stream="wheel"} 0`,
+		`relay_input_malformed_total{stream="wheel",track="v0"} 0`, "relay_build_info{",
 	} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %q in the metrics", want)

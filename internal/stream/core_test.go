@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -559,5 +560,26 @@ func TestSubscribersOfTheTail(t *testing.T) {
 			t.Errorf("after %d: first %d, want %d", c.after, got, c.first)
 		}
 		tail.unsubscribe(events)
+	}
+}
+
+func TestHealthHeals(t *testing.T) {
+	tb := newTable(t)
+	tb.report()
+	tb.frame(true, 1)
+	mine := tb.feed
+	tb.feed.ssrc++
+	tb.raw(5, 5, []byte{0x65, 0xee}, true)
+	tb.feed = mine
+	tb.report()
+	if h := tb.core.Info(tb.now, 0).Health; len(h) != 1 || !strings.Contains(h[0], "second sender") {
+		t.Errorf("with a second sender: %q", h)
+	}
+	for range 30 * 25 {
+		tb.frame(false, 1)
+	}
+	tb.report()
+	if h := tb.core.Info(tb.now, 0).Health; len(h) != 0 {
+		t.Errorf("25 s later: %q", h)
 	}
 }

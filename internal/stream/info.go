@@ -73,6 +73,29 @@ func (t *track) info() TrackInfo {
 	return i
 }
 
+// healthSpan is how far back health looks: what is over is not told for ever.
+const healthSpan = 10 * time.Second
+
+// counts are what health compares.
+type counts struct {
+	input   forward.InputStats
+	foreign uint64
+}
+
+// past is the counts of a while ago: between one and two spans.
+type past struct {
+	before, at counts
+	rotated    time.Time
+}
+
+// rotate keeps the past up to date.
+func (t *track) rotate(now time.Time) {
+	if now.Sub(t.past.rotated) >= healthSpan {
+		t.past.before, t.past.at = t.past.at, counts{t.input.Stats(), t.foreign}
+		t.past.rotated = now
+	}
+}
+
 // lossWorthTelling is the share of lost packets that viewers notice.
 const lossWorthTelling = 0.001
 
@@ -90,11 +113,14 @@ func (c *Core) trackHealth(t *track, now time.Time) (words []string) {
 	case t.waitKey:
 		say("waiting for a keyframe; have the encoder send one at least every 2 s")
 	}
-	if total := s.Packets + s.Lost; float64(s.Lost) > lossWorthTelling*float64(total) {
-		say("%.2f%% of the studio's packets are lost on their way here", 100*float64(s.Lost)/float64(total))
+	old := t.past.before
+	// A packet that was lost and came late after all makes the count fall.
+	lost := float64(s.Lost) - float64(min(s.Lost, old.input.Lost))
+	if total := float64(s.Packets-old.input.Packets) + lost; lost > lossWorthTelling*total {
+		say("%.2f%% of the studio's packets are lost on their way here", 100*lost/total)
 	}
-	if t.foreign > 0 {
-		say("a second sender is not heard (%d packets); stop it, or set rtp.allow", t.foreign)
+	if n := t.foreign - old.foreign; n > 0 {
+		say("a second sender is not heard (%d packets); stop it, or set rtp.allow", n)
 	}
 	if r := t.clock.At(t.line.Last(), now); r.Source == "arrival" && t.id == forward.Video {
 		say("no sender reports: capture times are times of arrival; have the studio send RTCP")

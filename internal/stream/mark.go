@@ -66,6 +66,10 @@ func (c *Core) Mark(r marker.Request, ticket Ticket, now time.Time) {
 		answer(Answer{Err: marker.ErrTooLarge})
 		return
 	}
+	if err := c.doc.CheckPatch(r.Patch); err != nil {
+		answer(Answer{Err: err})
+		return
+	}
 	p := &pending{request: r, digest: digest, target: target(r.At), tickets: []Ticket{ticket}}
 	frame, err := c.find(p.target)
 	switch {

@@ -21,6 +21,7 @@ func (c *Core) Tick(now time.Time) {
 	for _, t := range c.tracks {
 		if t != nil {
 			c.drain(t, now)
+			t.rotate(now)
 		}
 	}
 	c.expire(now)

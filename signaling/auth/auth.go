@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"path"
 	"slices"
-	"sync/atomic"
 )
 
 // Scope is something that a token may do.
@@ -75,22 +74,6 @@ var (
 	ErrNoToken  = errors.New("no token: send one as Authorization: Bearer TOKEN")
 	ErrBadToken = errors.New("the token is not valid: send a current one, once, as Authorization: Bearer TOKEN")
 )
-
-// Reloadable is an Authority whose rules can be replaced at any time. It needs a
-// Store before its first request; until then nobody is known.
-type Reloadable struct{ now atomic.Pointer[Authority] }
-
-// Store replaces the rules; requests under way keep the identity they have.
-func (r *Reloadable) Store(a Authority) { r.now.Store(&a) }
-
-// Authenticate implements Authority.
-func (r *Reloadable) Authenticate(req *http.Request) (Identity, error) {
-	a := r.now.Load()
-	if a == nil {
-		return Identity{}, ErrBadToken
-	}
-	return (*a).Authenticate(req)
-}
 
 // NewToken returns a fresh token of 256 random bits, as base64url.
 func NewToken() string {

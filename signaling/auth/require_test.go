@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -102,21 +101,6 @@ func TestAnonymousIsNoAdmin(t *testing.T) {
 	who, err := Open{}.Authenticate(request())
 	if err != nil || who.Allows(Admin, "") || !who.Allows(Publish, "wheel") {
 		t.Errorf("%+v, %v", who, err)
-	}
-}
-
-func TestReloadable(t *testing.T) {
-	var r Reloadable
-	if _, err := r.Authenticate(request()); !errors.Is(err, ErrBadToken) {
-		t.Errorf("before the first rules: %v", err)
-	}
-	r.Store(Open{})
-	if who, err := r.Authenticate(request()); err != nil || who.Name != Anonymous {
-		t.Errorf("%+v, %v", who, err)
-	}
-	r.Store(load(t, Rule{File: write(t, "game", tokenA, 0o600), Scopes: []Scope{Mark}}))
-	if _, err := r.Authenticate(request()); !errors.Is(err, ErrNoToken) {
-		t.Errorf("after a change of rules: %v", err)
 	}
 }
 

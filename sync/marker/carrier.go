@@ -80,7 +80,7 @@ func (c *Carrier) Add(e Carried) {
 }
 
 // Newest tells of a seq whose event no packet carries, so that heartbeats count
-// it: at the start of a log, and for kinds such as FrameHash.
+// it: at the start of a log.
 func (c *Carrier) Newest(seq uint64, epoch uint32) {
 	if seq >= c.newestSeq {
 		c.newestSeq, c.newestEpoch = seq, epoch
