@@ -5,8 +5,8 @@
 // set is changed to announce them, and every picture gets one more slice that
 // covers them. Slices of a picture do not depend on each other, and the bar's
 // slice switches deblocking off, so the clip's own rows decode as before; its
-// motion vectors must not reach below its last row, which the clip's dark margin
-// and a test see to.
+// motion vectors must not reach below its last row, which the way the clip is
+// drawn and a test see to.
 //
 // In the bar's slice a macroblock is one cell and of one colour: an intra 16 x 16
 // macroblock predicted from its left neighbour (first row) or its upper one, with

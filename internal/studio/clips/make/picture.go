@@ -43,11 +43,8 @@ func (f film) frame(info clips.Info, n int) ([]byte, error) {
 func drawLine(picture []byte, width, height int) {
 	u, v := picture[width*height:width*height*5/4], picture[width*height*5/4:]
 	for x := range width {
-		glow := 1 - smoothstep(0.1, 0.5, math.Abs(float64(x)/float64(width)-0.5))
-		picture[(height-2)*width+x] = byte(34 + 76*glow)
-		picture[(height-1)*width+x] = byte(34 + 76*glow)
-		u[(height/2-1)*width/2+x/2] = byte(128 - 26*glow)
-		v[(height/2-1)*width/2+x/2] = byte(128 + 14*glow)
+		picture[(height-2)*width+x], picture[(height-1)*width+x] = 100, 100
+		u[(height/2-1)*width/2+x/2], v[(height/2-1)*width/2+x/2] = 104, 141
 	}
 }
 

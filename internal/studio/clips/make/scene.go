@@ -63,8 +63,7 @@ func render(info clips.Info, frame int) []vec {
 }
 
 func pixel(cam camera, at pose, x, y, samples int) vec {
-	// Black margins: nothing there moves, so no motion vector of the encoder has
-	// a reason to point past the picture's bottom edge.
+	// A black margin at the bottom, where nothing moves (see drawLine).
 	h := float64(cam.height)
 	margin := smoothstep(h*0.93, h*0.88, float64(y))
 	side := math.Abs(float64(x)-float64(cam.width)/2) / float64(cam.width)
