@@ -172,10 +172,18 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 		c.out.Drop(DropMalformed, 1)
 		return
 	}
-	ts, restarted := t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At)
+	ts, restarted := uint64(0), false
+	if late {
+		if ts, late = t.line.Late(a.Header.SSRC, a.Header.Timestamp); !late || t.waitKey {
+			c.out.Drop(DropTooLate, 1)
+			return
+		}
+	} else {
+		ts, restarted = t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At)
+	}
 	if restarted {
 		t.clock.Anchor(ts, a.At)
-		t.waitKey, late = true, false
+		t.waitKey = true
 		if t.cfg.Codec == codec.VP8 {
 			t.vp8.Reset()
 		}
@@ -191,9 +199,11 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 		c.out.Drop(DropMalformed, 1)
 		return
 	}
-	start := ts > t.frame && !late
+	start := ts != t.frame && c.frames.Lookup(ts) == nil
 	if start {
-		c.beginFrame(t, a, ts, slot, now)
+		c.beginFrame(t, a, ts, slot, late, now)
+	} else if ts != t.frame && !late {
+		t.frame, t.first = ts, slot // whose beginning came late
 	}
 	t.parameters = t.parameters || facts.SPS
 	if facts.Keyframe && !t.parameters && len(t.cfg.ParameterSets) > 0 && !late {
@@ -215,9 +225,14 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 
 // beginFrame names the frame that starts with this packet: what waited for it is
 // bound to it before any of it is forwarded.
-func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, now time.Time) {
-	t.clock.Arrived(ts, a.At)
-	t.frame, t.first, t.parameters = ts, slot, false
+func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late bool, now time.Time) {
+	if !late {
+		t.clock.Arrived(ts, a.At)
+		if ts < t.line.Last() {
+			t.backwards++
+		}
+		t.frame, t.first, t.parameters = ts, slot, false
+	}
 	c.resumeFeed()
 	f := c.frames.Add(timeline.Frame{
 		TS: ts, Epoch: t.line.Epoch(), SSRC: a.Header.SSRC, SourceTS: a.Header.Timestamp,

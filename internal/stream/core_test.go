@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -581,5 +582,99 @@ func TestHealthHeals(t *testing.T) {
 	tb.report()
 	if h := tb.core.Info(tb.now, 0).Health; len(h) != 0 {
 		t.Errorf("25 s later: %q", h)
+	}
+}
+
+// A frame that came after the reorder window is still a frame with a name.
+func TestALateFrameCanBeNamed(t *testing.T) {
+	tb := newTable(t)
+	tb.report()
+	tb.frame(true, 1)
+	tb.report()
+	lost := tb.feed // frame 1
+	tb.feed.seq++
+	tb.feed.frames++
+	tb.feed.ts += ticks
+	tb.advance(interval)
+	want := uint64(epochStart.Unix())*90000 + ticks
+	early := tb.mark(marker.Request{ID: "early", At: marker.At{CaptureTime: tb.feed.start.Add(interval)}})
+	tb.frame(false, 1)
+	if a := answered1(t, early); a.Err != nil || a.Resolved.TS != want+ticks || a.Resolved.ErrorMS < 1000/30 {
+		t.Errorf("given up: %+v %v, want the next frame, and a bound that says so", a.Resolved, a.Err)
+	}
+	tb.advance(2 * interval)
+	tb.raw(lost.seq, lost.ts, []byte{0x41, 7}, true)
+	for name, at := range map[string]marker.At{
+		"ts": {TS: want}, "capture": {CaptureTime: tb.feed.start.Add(interval)},
+		"source": {Source: &marker.SourceTime{SSRC: lost.ssrc, TS: lost.ts}},
+	} {
+		a := answered1(t, tb.mark(marker.Request{ID: name, At: at}))
+		if a.Err != nil || a.Resolved.TS != want {
+			t.Errorf("%s: %+v %v, want ts %d", name, a.Resolved, a.Err, want)
+		}
+	}
+}
+
+// Where the frame that was meant has not come, the answer says how far off it is.
+func TestTheBoundTellsOfAMissingFrame(t *testing.T) {
+	tb := newTable(t)
+	tb.report()
+	tb.frame(true, 1)
+	tb.report()
+	answer := tb.mark(marker.Request{ID: "x", At: marker.At{CaptureTime: tb.feed.start.Add(interval)}})
+	for range 2 { // two frames are lost
+		tb.feed.seq++
+		tb.feed.frames++
+		tb.feed.ts += ticks
+		tb.advance(interval)
+	}
+	tb.frame(false, 1)
+	tb.advance(interval)
+	a := answered1(t, answer)
+	if a.Err != nil || a.Resolved.ErrorMS < 2*1000/30 {
+		t.Errorf("%+v %v: two frames later, and the bound does not say so", a.Resolved, a.Err)
+	}
+}
+
+// One packet from before a jump of the source's clock is no further jump.
+func TestALatePacketIsNoNewEpoch(t *testing.T) {
+	tb := newTable(t)
+	for i := range 10 {
+		tb.frame(i == 0, 1)
+	}
+	old := tb.feed
+	tb.feed.seq++ // lost for now
+	tb.feed.ts += 10 * 90000
+	tb.feed.start = tb.now
+	tb.feed.frames = 0
+	tb.frame(true, 1)
+	tb.advance(50 * time.Millisecond)
+	tb.raw(old.seq, old.ts, []byte{0x41, 7}, true)
+	tb.frame(false, 1)
+	i := tb.core.Info(tb.now, 0)
+	if i.Epoch != 2 || tb.core.tracks[forward.Video].waitKey {
+		t.Errorf("epoch %d, want 2; waiting for a keyframe: %v", i.Epoch, tb.core.tracks[forward.Video].waitKey)
+	}
+}
+
+// B-frames come out of order. Each has its name once it has come, and health says
+// what is wrong.
+func TestBFramesAreNamedAndTold(t *testing.T) {
+	tb := newTable(t)
+	base := tb.feed.ts
+	for _, n := range []uint32{0, 3, 1, 2, 6, 4, 5} {
+		tb.feed.ts = base + n*ticks
+		tb.packet(tb.nal(n == 0, 0), true)
+		tb.advance(interval)
+	}
+	for n := uint64(0); n <= 6; n++ {
+		want := uint64(epochStart.Unix())*90000 + n*ticks
+		a := answered1(t, tb.mark(marker.Request{ID: fmt.Sprint(n), At: marker.At{TS: want}}))
+		if a.Err != nil || a.Resolved.TS != want {
+			t.Errorf("frame %d: %+v %v", n, a.Resolved, a.Err)
+		}
+	}
+	if h := tb.core.Info(tb.now, 0).Health; !slices.ContainsFunc(h, func(s string) bool { return strings.Contains(s, "B-frames") }) {
+		t.Errorf("health: %q", h)
 	}
 }

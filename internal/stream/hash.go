@@ -35,8 +35,8 @@ func (c *Core) hashFrame(e *marker.Event, f *timeline.Frame, now time.Time) {
 
 // endFrame notes that the packet in a slot is its frame's last.
 func (c *Core) endFrame(t *track, slot uint64, now time.Time) {
-	f := c.frames.Newest()
-	if f == nil || f.TS != t.frame {
+	f := c.frames.Lookup(t.frame)
+	if f == nil {
 		return
 	}
 	f.First, f.Last = t.first, slot

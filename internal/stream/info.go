@@ -78,8 +78,9 @@ const healthSpan = 10 * time.Second
 
 // counts are what health compares.
 type counts struct {
-	input   forward.InputStats
-	foreign uint64
+	input     forward.InputStats
+	foreign   uint64
+	backwards uint64
 }
 
 // past is the counts of a while ago: between one and two spans.
@@ -91,7 +92,7 @@ type past struct {
 // rotate keeps the past up to date.
 func (t *track) rotate(now time.Time) {
 	if now.Sub(t.past.rotated) >= healthSpan {
-		t.past.before, t.past.at = t.past.at, counts{t.input.Stats(), t.foreign}
+		t.past.before, t.past.at = t.past.at, counts{t.input.Stats(), t.foreign, t.backwards}
 		t.past.rotated = now
 	}
 }
@@ -121,6 +122,9 @@ func (c *Core) trackHealth(t *track, now time.Time) (words []string) {
 	}
 	if n := t.foreign - old.foreign; n > 0 {
 		say("a second sender is not heard (%d packets); stop it, or set rtp.allow", n)
+	}
+	if t.backwards > old.backwards {
+		say("frames come out of order, so that events named ahead can miss theirs; turn B-frames off (bframes=0)")
 	}
 	if r := t.clock.At(t.line.Last(), now); r.Source == "arrival" && t.id == forward.Video {
 		say("no sender reports: capture times are times of arrival; have the studio send RTCP")

@@ -165,6 +165,11 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 	if e.Kind == 0 {
 		e.Kind = marker.Marker
 	}
+	// Where the frame that was meant may be missing, the bound says how far off this
+	// one can be.
+	if at := p.target.CaptureTime; !at.IsZero() && c.frames.Gap(f, c.tracks[forward.Video].step()) {
+		e.ErrorMS = milliseconds(f.Capture.Sub(at).Abs())
+	}
 	if err := c.publish(&e, f, now); err != nil {
 		c.out.Answer(p.tickets, Answer{Err: err})
 		return
@@ -187,7 +192,8 @@ func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error 
 	}
 	e.Version, e.Type, e.Log, e.Stream, e.Track = marker.Version, "event", c.log, c.cfg.Name, forward.Video.String()
 	e.Epoch, e.Seq, e.TS, e.Frame = f.Epoch, c.seq+1, f.TS, f.Number
-	e.CaptureTime, e.ErrorMS = f.Capture, milliseconds(f.Error)
+	e.CaptureTime = f.Capture
+	e.ErrorMS = max(e.ErrorMS, milliseconds(f.Error))
 	if !f.Sent.IsZero() {
 		e.LateMS = milliseconds(now.Sub(f.Sent))
 	}

@@ -34,8 +34,9 @@ type track struct {
 	// Video only.
 	gop        forward.GOP
 	vp8        codec.VP8Continuity
-	frame      uint64 // canonical timestamp of the newest frame accepted
+	frame      uint64 // canonical timestamp of the frame that packets in order belong to
 	first      uint64 // slot of its first packet
+	backwards  uint64 // frames that came after a newer one: B-frames
 	parameters bool   // it has brought parameter sets
 	waitKey    bool   // nothing is forwarded until a keyframe
 }

@@ -58,17 +58,22 @@ func NewFrames(limit int, keep time.Duration) *Frames {
 	return &Frames{ring: make([]Frame, limit), keep: keep}
 }
 
-// Add takes the next frame and gives it its number.
+// Add takes a frame and gives it its number, counted in the order of coming. Most
+// frames are newer than all before; one that is not, because it was late or is
+// coded out of order, gets its place by timestamp.
 func (f *Frames) Add(fr Frame) *Frame {
 	for f.first < f.next && (f.next-f.first == uint64(len(f.ring)) || fr.Accepted.Sub(f.at(f.first).Accepted) > f.keep) {
 		f.first++
 	}
 	f.count++
 	fr.Number = f.count
-	p := &f.ring[f.next%uint64(len(f.ring))]
-	*p = fr
+	i := f.next
 	f.next++
-	return p
+	for ; i > f.first && f.at(i-1).TS > fr.TS; i-- {
+		*f.at(i) = *f.at(i - 1)
+	}
+	*f.at(i) = fr
+	return f.at(i)
 }
 
 // Newest returns the newest frame, or nil.
@@ -77,6 +82,17 @@ func (f *Frames) Newest() *Frame {
 		return nil
 	}
 	return f.at(f.next - 1)
+}
+
+// Gap reports whether frames are missing before fr: it is more than one and a half
+// steps after the frame before it.
+func (f *Frames) Gap(fr *Frame, step time.Duration) bool {
+	for i := f.next; i > f.first+1; i-- {
+		if f.at(i-1).TS == fr.TS {
+			return fr.TS-f.at(i-2).TS > ticks90k(step*3/2)
+		}
+	}
+	return false
 }
 
 // Lookup returns the frame with exactly this timestamp, or nil.
