@@ -75,8 +75,8 @@ func inspectH264(payload []byte) (f Facts, err error) {
 		if err != nil {
 			return Facts{}, err
 		}
-		if kind := u.header & nalTypeMask; kind == nalIDR || u.start {
-			f.addNAL(kind)
+		if u.start { // what goes on shows nothing to start from
+			f.addNAL(u.header & nalTypeMask)
 		}
 	default:
 		return Facts{}, otherH264(payload[0])
