@@ -79,7 +79,12 @@ func (s *Studio) Stats() Stats { return s.stats.read() }
 // nobody listens. It may be called once.
 func (s *Studio) Run(ctx context.Context) (err error) {
 	var conns connections
-	defer func() { err = errors.Join(err, conns.close()) }()
+	defer func() {
+		err = errors.Join(err, conns.close())
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = nil // it ended before it had begun
+		}
+	}()
 	r := &run{Studio: s}
 	if r.video, err = s.outlet(ctx, s.cfg.Video, &conns); err != nil {
 		return err

@@ -46,6 +46,16 @@ func TestUDP(t *testing.T) {
 	}
 }
 
+func TestEndedBeforeItBegan(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	c := Default()
+	c.Video.To = "127.0.0.1:9"
+	if err := Run(ctx, c); err != nil {
+		t.Errorf("Run = %v, want nil at the end of its context", err)
+	}
+}
+
 func TestLocalAddress(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

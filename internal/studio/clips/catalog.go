@@ -16,7 +16,7 @@ import (
 	"github.com/framelock/relay/media/codec"
 )
 
-//go:generate go run ./make
+//go:generate go run ./make -dir media
 
 //go:embed media
 var files embed.FS

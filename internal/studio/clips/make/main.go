@@ -2,7 +2,7 @@
 // have libx264, libvpx and libopus. It takes some minutes and is needed only
 // when the picture changes; its output is committed.
 //
-// Run it by `go generate ./internal/studio/clips`. With -still it writes one
+// Run it by `make clips` or `go generate ./internal/studio/clips`. With -still it writes one
 // frame as PNG to standard output instead.
 package main
 
@@ -27,7 +27,7 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("make", flag.ContinueOnError)
-	dir := flags.String("dir", "media", "where to write the clips")
+	dir := flags.String("dir", "internal/studio/clips/media", "where to write the clips")
 	only := flags.String("only", "", "make only files whose name contains this")
 	still := flags.Int("still", -1, "write this frame of the first clip that matches as PNG to standard output")
 	raw := flags.String("raw", "", "keep the drawn frames in this directory, for the next run")
