@@ -77,21 +77,48 @@ type Listener struct {
 const readBatch = 32
 
 // Listen opens a track's sockets: RTP on address, RTCP on the next port unless
-// mux is set or that port is taken by another track.
+// mux is set. For port 0 it chooses a port whose next one is free as well.
 func Listen(track forward.Track, address string, mux bool, pool *packet.Pool, now func() time.Time) (*Listener, error) {
-	rtp, err := udp.Listen(address)
+	rtp, rtcp, err := listenPair(udp.Listen, address, mux)
 	if err != nil {
-		return nil, fmt.Errorf("RTP of track %s: %w", track, err)
-	}
-	var rtcp udp.Conn
-	if !mux {
-		local := rtp.LocalAddr()
-		rtcp, err = udp.Listen(netip.AddrPortFrom(local.Addr(), local.Port()+1).String())
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("RTCP of track %s, the port after RTP's: %w", track, err), rtp.Close())
-		}
+		return nil, fmt.Errorf("track %s: %w", track, err)
 	}
 	return NewListener(track, rtp, rtcp, pool, now), nil
+}
+
+// portTries is how many ports are tried for port 0 until the next one is free.
+const portTries = 16
+
+func listenPair(listen func(string) (udp.Conn, error), address string, mux bool) (rtp, rtcp udp.Conn, err error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, fmt.Errorf("RTP: %w", err)
+	}
+	tries := 1
+	if port == "" || port == "0" {
+		tries = portTries
+	}
+	for range tries {
+		if rtp, err = listen(address); err != nil {
+			return nil, nil, fmt.Errorf("RTP: %w", err)
+		}
+		if mux {
+			return rtp, nil, nil
+		}
+		if rtcp, err = listenAfter(listen, rtp.LocalAddr()); err == nil {
+			return rtp, rtcp, nil
+		}
+		err = errors.Join(fmt.Errorf("RTCP, the port after RTP's: %w", err), rtp.Close())
+	}
+	return nil, nil, err
+}
+
+// listenAfter opens the port after another.
+func listenAfter(listen func(string) (udp.Conn, error), rtp netip.AddrPort) (udp.Conn, error) {
+	if rtp.Port() == 65535 {
+		return nil, errors.New("there is none after 65535")
+	}
+	return listen(netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1).String())
 }
 
 // NewListener returns a listener on sockets that are open already. It owns them.
@@ -109,24 +136,26 @@ func (l *Listener) Dropped() (malformed, oversize uint64) {
 	return l.malformed.Load(), l.oversize.Load()
 }
 
-// Run receives until ctx ends, then closes the sockets.
+// Run receives until ctx ends, then closes the sockets. It ends earlier, with an
+// error, if a socket fails for good.
 func (l *Listener) Run(ctx context.Context, sink Sink) error {
 	stop := context.AfterFunc(ctx, l.Close)
 	defer stop()
-	defer l.Close()
-	var rtcp sync.WaitGroup
+	var reports sync.WaitGroup
+	var failed error // of the RTCP socket
 	if l.rtcp != nil {
-		rtcp.Go(func() { l.readRTCP(sink) })
+		reports.Go(func() {
+			failed = l.readRTCP(sink)
+			l.Close()
+		})
 	}
 	err := l.readRTP(sink)
-	if ctx.Err() == nil {
-		err = fmt.Errorf("RTP of track %s: %w", l.track, err)
-	} else {
-		err = nil
-	}
 	l.Close()
-	rtcp.Wait()
-	return err
+	reports.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("track %s: %w", l.track, errors.Join(err, failed))
 }
 
 // SendRTCP sends a compound RTCP packet to the studio.
@@ -156,13 +185,9 @@ func (l *Listener) readRTP(sink Sink) error {
 		}
 	}()
 	for {
-		n, err := l.rtp.ReadBatch(in[:])
-		if errors.Is(err, net.ErrClosed) {
-			return err
-		}
+		n, err := read(l.rtp, in[:])
 		if err != nil {
-			l.malformed.Add(1)
-			continue
+			return fmt.Errorf("RTP: %w", err)
 		}
 		now := l.now()
 		out := l.batch()
@@ -175,6 +200,19 @@ func (l *Listener) readRTP(sink Sink) error {
 		}
 		sink.Media(out)
 	}
+}
+
+// maxFailures is how often in a row a socket may fail to read: an error that
+// passes is passed over, one that stays ends the listener.
+const maxFailures = 100
+
+func read(c udp.Conn, in []udp.Datagram) (n int, err error) {
+	for range maxFailures {
+		if n, err = c.ReadBatch(in); err == nil || errors.Is(err, net.ErrClosed) {
+			return n, err
+		}
+	}
+	return 0, err
 }
 
 // sort puts a datagram into the batch, with its buffer, or reads it as RTCP.
