@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -166,10 +168,27 @@ func register(engine *webrtc.MediaEngine, f *TrackFormat) error {
 	return err
 }
 
+// oneByte reports whether a header extension's identifier fits the one-byte form.
+func oneByte(id int) bool { return id >= 1 && id <= 14 }
+
+// oneByteForm leaves out of an offer the header extensions that only the two-byte
+// form can carry (RFC 8285, section 6), so that they are not answered.
+func oneByteForm(offer string) string {
+	lines := strings.SplitAfter(offer, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		value, ok := strings.CutPrefix(line, "a=extmap:")
+		if !ok {
+			return false
+		}
+		id, err := strconv.Atoi(value[:strings.IndexAny(value+" ", "/ ")])
+		return err == nil && !oneByte(id)
+	}), "")
+}
+
 // answer completes the negotiation. With ICE-lite on one port all candidates are
 // known at once.
 func (p *Peer) answer(offer string) (string, error) {
-	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer})
+	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: oneByteForm(offer)})
 	if err != nil {
 		return "", err
 	}
