@@ -17,9 +17,13 @@ const snapshotPart = 8 << 10
 func (l *Loop) Viewers() int { return int(l.viewers.Load()) }
 
 // Join implements egress.Source: snapshot, burst and everything after them are
-// one cut.
+// one cut. Who has left meanwhile does not join; who leaves later is undone by
+// Left.
 func (l *Loop) Join(v *egress.Viewer, snapshot bool) {
 	l.wish(func() {
+		if v.Gone() || l.watching[v] {
+			return
+		}
 		now := l.sh.Now()
 		l.flush(now) // what is decided already belongs before the cut
 		l.watching[v] = true
@@ -37,13 +41,20 @@ func (l *Loop) Join(v *egress.Viewer, snapshot bool) {
 			parts = l.parts(v, now)
 		}
 		v.Shard().Join(v, parts, burst, l.core.Clocks(now))
-		l.sh.Metrics.Joined(now.Sub(v.Opened), snapshot)
 	})
+}
+
+// Began implements egress.Source.
+func (l *Loop) Began(_ *egress.Viewer, after time.Duration, snapshot bool) {
+	l.sh.Metrics.Joined(after, snapshot)
 }
 
 // TellSnapshot implements egress.Source.
 func (l *Loop) TellSnapshot(v *egress.Viewer) {
 	l.wish(func() {
+		if !l.watching[v] {
+			return
+		}
 		now := l.sh.Now()
 		l.flush(now)
 		v.Shard().Tell(v, l.parts(v, now))
@@ -71,6 +82,9 @@ var trackNamed = map[string]forward.Track{forward.Video.String(): forward.Video,
 // StartVideo implements egress.Source.
 func (l *Loop) StartVideo(v *egress.Viewer) bool {
 	return l.try(func() {
+		if !l.watching[v] {
+			return
+		}
 		l.flush(l.sh.Now())
 		if burst := l.core.Burst(); l.cfg.JoinBurst && len(burst) > 0 {
 			delete(l.waiting, v)
@@ -95,6 +109,7 @@ func (l *Loop) waitKeyframe(v *egress.Viewer) {
 
 // GOPBegins implements Output: who waits for a keyframe starts here.
 func (l *Loop) GOPBegins() {
+	l.keyframe.Store(false)
 	if len(l.waiting) == 0 {
 		return
 	}
@@ -105,17 +120,23 @@ func (l *Loop) GOPBegins() {
 	clear(l.waiting)
 }
 
-// Resend implements egress.Source.
+// Resend implements egress.Source. It leaves room for wishes without which a
+// viewer would have to go.
 func (l *Loop) Resend(v *egress.Viewer, t forward.Track, slots []uint64) bool {
-	return l.try(func() {
+	return len(l.wishes) < requestQueue/2 && l.try(func() {
 		if packets := l.core.Again(t, slots); len(packets) > 0 {
 			v.Shard().Resend(v, packets)
 		}
 	})
 }
 
-// KeyframeWanted implements egress.Source.
-func (l *Loop) KeyframeWanted() { l.wish(l.RequestKeyframe) }
+// KeyframeWanted implements egress.Source. Only the first wish since the studio
+// was last asked wakes the loop.
+func (l *Loop) KeyframeWanted() {
+	if l.keyframe.CompareAndSwap(false, true) {
+		l.try(func() {})
+	}
+}
 
 // Left implements egress.Source.
 func (l *Loop) Left(v *egress.Viewer, reason string) {
@@ -130,8 +151,14 @@ func (l *Loop) Left(v *egress.Viewer, reason string) {
 	})
 }
 
-// maxSaneLatency bounds what a viewer's report can do to the metrics.
-const maxSaneLatency = time.Minute
+// Bounds of what a viewer's report can do to the metrics.
+const (
+	maxSaneLatency = time.Minute
+	maxSaneFrames  = 10_000
+)
+
+// sane reports whether a count of frames may be what a viewer saw.
+func sane(frames int) bool { return frames >= 0 && frames <= maxSaneFrames }
 
 // Message implements egress.Source: what a viewer says on the actions channel.
 func (l *Loop) Message(v *egress.Viewer, b []byte) {
@@ -156,9 +183,9 @@ func (l *Loop) Message(v *egress.Viewer, b []byte) {
 			v.Shard().Reply(v, pong)
 		}
 	case "presented":
-		latency := time.Duration(m.LatencyMS * float64(time.Millisecond))
-		if latency >= 0 && latency < maxSaneLatency && m.Skipped >= 0 {
-			l.sh.Metrics.Presented(m.FrameError, m.Skipped, latency)
+		late := m.LatencyMS >= 0 && m.LatencyMS < milliseconds(maxSaneLatency)
+		if late && sane(m.FrameError) && sane(m.Skipped) && v.MayReport(l.sh.Now()) {
+			l.sh.Metrics.Presented(m.FrameError, m.Skipped, time.Duration(m.LatencyMS*float64(time.Millisecond)))
 		}
 	}
 }

@@ -49,6 +49,7 @@ type Shell struct {
 // from several goroutines.
 type Metrics interface {
 	egress.Drops
+	// Joined says how long after its offer a viewer was sent its first packet.
 	Joined(after time.Duration, snapshot bool)
 	Left(reason string)
 	Presented(frameError, skipped int, latency time.Duration)
@@ -69,6 +70,8 @@ type Loop struct {
 	leases  chan journal.Lease
 	done    chan struct{}
 	viewers atomic.Int64
+	// keyframe says that somebody wants one, which the studio was not asked for yet.
+	keyframe atomic.Bool
 
 	// Owned by Run.
 	batches   *egress.Batches
@@ -136,6 +139,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		now := l.sh.Now()
 		l.core.Tick(now)
+		l.askKeyframe(now)
 		l.report(now)
 		l.flush(now)
 		timer.Reset(l.core.Next(now).Sub(now))

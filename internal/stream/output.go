@@ -151,14 +151,19 @@ func (s *studio) reception(t *track, now time.Time) rtcp.ReceptionReport {
 }
 
 // RequestKeyframe implements Output.
-func (l *Loop) RequestKeyframe() {
+func (l *Loop) RequestKeyframe() { l.keyframe.Store(true) }
+
+// askKeyframe asks the studio for the keyframe that somebody wants, once for all.
+// A wish that comes too soon after the last is kept, until a keyframe comes.
+func (l *Loop) askKeyframe(now time.Time) {
 	t := l.core.tracks[forward.Video]
-	if t == nil {
+	if t == nil || !l.keyframe.Load() {
 		return
 	}
-	if _, ok := l.path(t); !ok || !l.gate.Open(l.sh.Now()) {
+	if _, ok := l.path(t); !ok || !l.gate.Open(now) {
 		return
 	}
+	l.keyframe.Store(false)
 	l.sendRTCP(t, &rtcp.PictureLossIndication{SenderSSRC: receiverSSRC, MediaSSRC: t.line.SSRC()})
 }
 

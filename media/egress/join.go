@@ -15,12 +15,14 @@ const (
 	channelPatience = time.Second      // then, until media starts without a snapshot
 )
 
-// ear is what a viewer's session talks to. It sees the viewer in, and hands what
-// it hears later to the viewer's shard and stream. Its methods are called from
-// the session's goroutines.
+// ear is what a viewer's session talks to. It sees the viewer in and out, and
+// hands what it hears meanwhile to the viewer's shard and stream. Its methods are
+// called from the session's goroutines.
 type ear struct {
-	viewer   *Viewer
-	messages *rate.Limiter
+	viewer    *Viewer
+	messages  *rate.Limiter
+	feedback  *rate.Limiter
+	keyframes *rate.Limiter
 
 	mu    sync.Mutex
 	stage stage
@@ -41,8 +43,8 @@ const (
 // Open answers a viewer's offer and sees the viewer in: once connected, it asks
 // the stream for the cut at which the viewer begins. It returns the SDP answer.
 func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard *Shard) (*Viewer, string, error) {
-	v := &Viewer{ID: id, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard}
-	l := &ear{viewer: v, messages: rate.NewLimiter(messageRate, messageBurst)}
+	v := newViewer(id, stream, source, shard)
+	l := v.ear
 	// What the session hears before it is known here waits.
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,13 +54,18 @@ func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard 
 		return nil, "", err
 	}
 	v.session = peer
-	l.stage = shaking
-	l.timer = time.AfterFunc(handshakeLimit, func() { l.Closed("handshake_timeout") })
+	l.shake()
 	return v, answer, nil
 }
 
-// Leave ends the viewer's session.
-func (v *Viewer) Leave(reason string) { v.shard.Leave(v, reason) }
+// shake gives the viewer its time to connect. The caller holds mu.
+func (l *ear) shake() {
+	l.stage = shaking
+	l.timer = time.AfterFunc(handshakeLimit, func() { l.Closed("handshake_timeout") })
+}
+
+// Leave ends the viewer's session, at whatever stage it is.
+func (v *Viewer) Leave(reason string) { v.ear.Closed(reason) }
 
 // MID returns the identification of a track in the viewer's session; empty if the
 // viewer does not get the track.
@@ -114,11 +121,14 @@ func (l *ear) ChannelOpen() {
 // Closed implements Feedback.
 func (l *ear) Closed(reason string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stage != gone {
-		l.stage = gone
+	first := l.stage != gone
+	l.stage = gone
+	if l.timer != nil {
 		l.timer.Stop()
-		l.viewer.Leave(reason)
+	}
+	l.mu.Unlock()
+	if first {
+		l.viewer.shard.Leave(l.viewer, reason)
 	}
 }
 
@@ -127,17 +137,32 @@ func (l *ear) ChannelLow() { l.viewer.shard.post(message{kind: channelLowered, v
 
 // Nack implements Feedback.
 func (l *ear) Nack(t forward.Track, numbers []uint16) {
-	l.viewer.shard.post(message{kind: nack, viewer: l.viewer, track: t, numbers: numbers})
+	if l.may(l.feedback) {
+		l.viewer.shard.hearNack(l.viewer, t, numbers)
+	}
 }
 
 // KeyframeWanted implements Feedback.
-func (l *ear) KeyframeWanted() { l.viewer.Source.KeyframeWanted() }
+func (l *ear) KeyframeWanted() {
+	if l.may(l.keyframes) {
+		l.viewer.Source.KeyframeWanted()
+	}
+}
 
 // Report implements Feedback.
-func (l *ear) Report(t forward.Track, lost, rtt float64) {
-	l.viewer.shard.post(message{
-		kind: report, viewer: l.viewer, track: t, lost: lost, rtt: time.Duration(rtt * float64(time.Second)),
-	})
+func (l *ear) Report(_ forward.Track, lost, rtt float64) {
+	if l.may(l.feedback) {
+		l.viewer.shard.hearReport(l.viewer, lost > 0, time.Duration(rtt*float64(time.Second)))
+	}
+}
+
+func (l *ear) may(limit *rate.Limiter) bool {
+	set := &l.viewer.shard.set
+	ok := limit.AllowN(set.Now(), 1)
+	if !ok {
+		set.Drops.Dropped(DropFeedback, 1)
+	}
+	return ok
 }
 
 // Message implements Feedback.
@@ -149,9 +174,14 @@ func (l *ear) Message(b []byte) {
 	l.viewer.Source.Message(l.viewer, b)
 }
 
-// What a viewer may send on the actions channel, in messages per second and at
-// once.
+// What a viewer may send, per second and at once. A browser that loses many
+// packets sends about a hundred NACKs a second.
 const (
-	messageRate  = 50
-	messageBurst = 100
+	messageRate   = 50 // messages on the actions channel
+	messageBurst  = 100
+	feedbackRate  = 200 // NACKs and reports
+	feedbackBurst = 50
+	keyframeRate  = 1 // PLIs and FIRs
+	keyframeBurst = 3
+	reportedRate  = 2 // reports of presentation that count
 )

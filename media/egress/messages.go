@@ -56,13 +56,16 @@ func (s *Shard) queueParts(v *Viewer) {
 			return
 		}
 		s.tell(v, Events, v.parts[0])
+		if v.closed {
+			return
+		}
 		v.parts = v.parts[1:]
 		v.told = true
 	}
 	if v.blank {
 		v.blank = false
 		if !v.Source.StartVideo(v) {
-			s.overrun.Store(true)
+			s.end(v, "stream_behind")
 		}
 	}
 }
@@ -94,7 +97,7 @@ func (s *Shard) repeat(a *audience, now time.Time) time.Duration {
 		for c.done < len(copyDelays) && now.Sub(c.sent) >= copyDelays[c.done] {
 			c.done++
 			for _, v := range a.viewers {
-				if v.told && v.lossy {
+				if v.told && v.lossy(now) {
 					s.tell(v, Fast, c.bytes)
 				}
 			}

@@ -207,24 +207,26 @@ func (p *Peer) heard(t forward.Track, r rtcp.Packet) {
 		numbers := make([]uint16, 0, 17)
 		for _, pair := range r.Nacks {
 			pair.Range(func(n uint16) bool {
-				numbers = append(numbers, n)
+				if len(numbers) < maxNacked {
+					numbers = append(numbers, n)
+				}
 				return len(numbers) < maxNacked
 			})
 		}
 		p.feedback.Nack(t, numbers)
 	case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-		p.feedback.KeyframeWanted()
+		if t == forward.Video {
+			p.feedback.KeyframeWanted()
+		}
 	case *rtcp.ReceiverReport:
 		for _, block := range r.Reports {
 			if block.SSRC == p.formats.Track[t].SSRC {
 				p.feedback.Report(t, float64(block.FractionLost)/256, roundTrip(block, time.Now()))
+				return
 			}
 		}
 	}
 }
-
-// maxNacked bounds the packets that one NACK can name.
-const maxNacked = 512
 
 // roundTrip returns the round-trip time in seconds that a report tells of, or 0
 // (RFC 3550, section 6.4.1).
@@ -253,7 +255,24 @@ func (l *localTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters
 	f := &l.peer.formats.Track[l.track]
 	f.SSRC, f.RTXSSRC = uint32(c.SSRC()), uint32(c.SSRCRetransmission())
 	f.PayloadType, f.RTXPayloadType, f.MID = l.format.PayloadType, l.format.RTXPayloadType, l.format.MID
-	for _, e := range c.HeaderExtensions() {
+	f.extensions(c.HeaderExtensions())
+	l.peer.writers[l.track] = c.WriteStream()
+	defer l.peer.step()
+	for _, codec := range c.CodecParameters() {
+		if uint8(codec.PayloadType) == l.format.PayloadType {
+			return codec, nil
+		}
+	}
+	return webrtc.RTPCodecParameters{}, fmt.Errorf("payload type %d was not negotiated", l.format.PayloadType)
+}
+
+// extensions notes the identifiers that were negotiated. Packets carry the one-byte
+// form, which has no room for others (RFC 8285, section 4.2).
+func (f *Format) extensions(negotiated []webrtc.RTPHeaderExtensionParameter) {
+	for _, e := range negotiated {
+		if !oneByte(e.ID) {
+			continue
+		}
 		switch e.URI {
 		case uriPlayoutDelay:
 			f.PlayoutDelay = uint8(e.ID)
@@ -263,14 +282,6 @@ func (l *localTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters
 			f.Marker = uint8(e.ID)
 		}
 	}
-	l.peer.writers[l.track] = c.WriteStream()
-	defer l.peer.step()
-	for _, codec := range c.CodecParameters() {
-		if uint8(codec.PayloadType) == l.format.PayloadType {
-			return codec, nil
-		}
-	}
-	return webrtc.RTPCodecParameters{}, fmt.Errorf("payload type %d was not negotiated", l.format.PayloadType)
 }
 
 // Unbind implements webrtc.TrackLocal.

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -41,14 +42,20 @@ const (
 	DropSend         = "send_error"       // packets that the socket refused
 	DropNack         = "nack_over_budget" // packets asked for too often or too many
 	DropFast         = "fast_channel_full"
+	DropFeedback     = "feedback_rate"    // packets of RTCP: a viewer sends too many
+	DropFeedbackBusy = "feedback_no_room" // what viewers say, to a shard that is far behind
 )
 
 // Shard is one loop that owns the output state of its viewers.
 type Shard struct {
 	set      Settings
-	inbox    chan message
+	inbox    chan message // from streams, and who leaves
+	spoken   chan *Viewer // who has said something
 	done     chan struct{}
-	overrun  atomic.Bool
+	overruns atomic.Uint64 // count of times that something had no room in the inbox
+
+	// Owned by Run.
+	seen     uint64            // overruns whose viewers have been ended
 	audience map[int]*audience // by stream
 	out      [sendBatch]Outgoing
 	rtcp     [64]byte
@@ -69,36 +76,30 @@ const (
 	batchIn kind = iota
 	join
 	tell
-	reply
 	burst
 	resend
 	leave
 	channelLowered
-	nack
-	report
 )
 
 // message is one thing for a shard to do; kind says which fields are set.
 type message struct {
-	kind    kind
-	shed    bool // of batchIn: drop the packets
-	track   forward.Track
-	batch   *Batch
-	viewer  *Viewer
-	parts   [][]byte
-	packets []forward.Packet
-	numbers []uint16
-	clocks  [forward.Tracks]ClockMap
-	lost    float64
-	rtt     time.Duration
-	reason  string
+	kind     kind
+	shed     bool // of batchIn: drop the packets
+	batch    *Batch
+	viewer   *Viewer
+	parts    [][]byte
+	packets  []forward.Packet
+	clocks   [forward.Tracks]ClockMap
+	overruns uint64 // of join: how many there had been
+	reason   string
 }
 
 // NewShard returns a shard; Run makes it work.
 func NewShard(set Settings) *Shard {
 	return &Shard{
-		set: set, inbox: make(chan message, inboxSize), done: make(chan struct{}),
-		audience: map[int]*audience{},
+		set: set, inbox: make(chan message, inboxSize), spoken: make(chan *Viewer, heardSize),
+		done: make(chan struct{}), audience: map[int]*audience{},
 	}
 }
 
@@ -116,7 +117,7 @@ func (s *Shard) Media(b *Batch) {
 		b.Release()
 	default:
 		s.set.Drops.Dropped(DropShardStalled, 1)
-		s.overrun.Store(true)
+		s.overruns.Add(1)
 		b.Release()
 	}
 }
@@ -125,28 +126,38 @@ func (s *Shard) Media(b *Batch) {
 // then everything that the stream sends from now on. Without packets, video
 // waits for Burst. The shard takes over the references of the packets.
 func (s *Shard) Join(v *Viewer, parts [][]byte, packets []forward.Packet, clocks [forward.Tracks]ClockMap) {
-	s.try(message{kind: join, viewer: v, parts: parts, packets: packets, clocks: clocks})
+	m := message{kind: join, viewer: v, parts: parts, packets: packets, clocks: clocks, overruns: s.overruns.Load()}
+	if !s.try(m) {
+		v.abandon("overrun")
+		return
+	}
+	select {
+	case <-s.done: // the message may have come too late to be read
+		v.abandon("shutdown")
+	default:
+	}
 }
 
 // Tell sends a viewer that has joined a snapshot, after which events follow.
 func (s *Shard) Tell(v *Viewer, parts [][]byte) {
-	s.try(message{kind: tell, viewer: v, parts: parts})
-}
-
-// Reply sends a viewer one message on the actions channel.
-func (s *Shard) Reply(v *Viewer, b []byte) {
-	s.post(message{kind: reply, viewer: v, parts: [][]byte{b}})
+	if !s.try(message{kind: tell, viewer: v, parts: parts}) {
+		s.overruns.Add(1)
+	}
 }
 
 // Burst starts a viewer's video with packets from a keyframe on; what the stream
 // sends afterwards follows. The shard takes over the references.
 func (s *Shard) Burst(v *Viewer, packets []forward.Packet) {
-	s.try(message{kind: burst, viewer: v, packets: packets})
+	if !s.try(message{kind: burst, viewer: v, packets: packets}) {
+		s.overruns.Add(1)
+	}
 }
 
 // Resend sends packets that a viewer missed. The shard takes over the references.
 func (s *Shard) Resend(v *Viewer, packets []forward.Packet) {
-	s.try(message{kind: resend, viewer: v, packets: packets})
+	if n := len(packets); !s.try(message{kind: resend, viewer: v, packets: packets}) {
+		s.set.Drops.Dropped(DropNack, n)
+	}
 }
 
 // Leave ends a viewer's session and forgets the viewer.
@@ -160,19 +171,16 @@ func (s *Shard) Leave(v *Viewer, reason string) {
 }
 
 // try is for a stream's loop, which must not wait for a shard. A shard that has
-// no room stands still, and loses its viewers.
-func (s *Shard) try(m message) {
+// no room stands still.
+func (s *Shard) try(m message) bool {
 	select {
 	case s.inbox <- m:
-		return
+		return true
 	case <-s.done:
 	default:
-		s.overrun.Store(true)
 	}
 	releaseAll(m.packets)
-	if m.kind == join {
-		m.viewer.abandon("overrun")
-	}
+	return false
 }
 
 func (s *Shard) post(m message) {
@@ -189,14 +197,12 @@ func (s *Shard) Run(ctx context.Context) {
 	defer s.timer.Stop()
 	for ctx.Err() == nil {
 		select {
-		case m := <-s.inbox:
+		case m := <-s.inbox: // before what viewers say
 			s.handle(m)
-		case <-s.timer.C:
-		case <-ctx.Done():
+		default:
+			s.wait(ctx)
 		}
-		if s.overrun.CompareAndSwap(true, false) {
-			s.closeAll("overrun")
-		}
+		s.endOverrun()
 		s.timer.Reset(s.tick(s.set.Now()))
 	}
 	close(s.done)
@@ -217,7 +223,29 @@ func (s *Shard) Run(ctx context.Context) {
 	}
 }
 
+// wait does the next thing that there is to do.
+func (s *Shard) wait(ctx context.Context) {
+	select {
+	case m := <-s.inbox:
+		s.handle(m)
+	case v := <-s.spoken:
+		s.look(v, s.set.Now())
+	case <-s.timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// endOverrun ends the sessions that have missed something: all that there are.
+// They come back with a fresh snapshot.
+func (s *Shard) endOverrun() {
+	if n := s.overruns.Load(); n != s.seen {
+		s.seen = n
+		s.closeAll("overrun")
+	}
+}
+
 func (s *Shard) handle(m message) {
+	s.endOverrun() // those who joined before it, and not who is in m
 	switch m.kind {
 	case batchIn:
 		s.fanOut(m.batch, m.shed)
@@ -232,8 +260,6 @@ func (s *Shard) handle(m message) {
 		case tell:
 			v.parts = m.parts
 			s.queueParts(v)
-		case reply:
-			s.tell(v, Actions, m.parts[0])
 		case burst:
 			if v.blank {
 				break
@@ -245,13 +271,6 @@ func (s *Shard) handle(m message) {
 			s.send(v, m.packets)
 		case channelLowered:
 			s.queueParts(v)
-		case nack:
-			s.nack(v, m.track, m.numbers)
-		case report:
-			v.lossy = m.lost > 0
-			if m.rtt > 0 {
-				v.rtt = m.rtt
-			}
 		case leave:
 			s.end(v, m.reason)
 		}
@@ -263,8 +282,12 @@ func (s *Shard) handle(m message) {
 
 func (s *Shard) join(m message) {
 	v := m.viewer
+	defer releaseAll(m.packets)
 	if v.closed {
-		releaseAll(m.packets)
+		return
+	}
+	if m.overruns != s.seen { // it has missed something of what came after its cut
+		s.end(v, "overrun")
 		return
 	}
 	a := s.audience[v.Stream]
@@ -278,12 +301,14 @@ func (s *Shard) join(m message) {
 	s.senderReports(v, a, s.set.Now())
 	v.parts = m.parts
 	s.queueParts(v)
+	if v.closed {
+		return
+	}
 	// Media starts when the whole snapshot is queued.
 	v.blank = len(v.parts) > 0
 	if v.live = len(m.packets) > 0 && !v.blank; v.live {
 		s.send(v, m.packets)
 	}
-	releaseAll(m.packets)
 }
 
 // fanOut sends a batch to every viewer of its stream: messages first, so that an
@@ -297,14 +322,14 @@ func (s *Shard) fanOut(b *Batch, shed bool) {
 	for _, m := range b.Messages {
 		a.tellAll(s, m)
 	}
-	for _, v := range a.viewers {
-		switch {
+	for i := len(a.viewers) - 1; i >= 0; i-- { // who is ended leaves the list
+		switch v := a.viewers[i]; {
 		case !shed:
 			s.send(v, b.Packets)
 		case v.live && len(b.Packets) > 0:
 			v.live = false
 			if !v.Source.WaitKeyframe(v) {
-				s.overrun.Store(true)
+				s.end(v, "stream_behind")
 			}
 		}
 	}
@@ -330,30 +355,15 @@ func (s *Shard) send(v *Viewer, packets []forward.Packet) {
 	if n > 0 {
 		s.flush(v, n)
 	}
+	if !v.begun && v.started() {
+		v.begun = true
+		v.Source.Began(v, s.set.Now().Sub(v.Opened), v.told)
+	}
 }
 
 func (s *Shard) flush(v *Viewer, n int) {
 	if err := v.session.Send(s.out[:n]); err != nil {
 		s.set.Drops.Dropped(DropSend, n)
-	}
-}
-
-// nack asks the stream for what the viewer may have again. Slots, unlike numbers,
-// name packets in the stream's history.
-func (s *Shard) nack(v *Viewer, t forward.Track, numbers []uint16) {
-	now := s.set.Now()
-	slots := make([]uint64, 0, len(numbers))
-	for _, number := range numbers {
-		slot, ok := v.tracks[t].sequence.Slot(number)
-		if ok && v.resends.Allow(slot, nominalSize, v.rtt, now) {
-			slots = append(slots, slot)
-		}
-	}
-	if refused := len(numbers) - len(slots); refused > 0 {
-		s.set.Drops.Dropped(DropNack, refused)
-	}
-	if len(slots) > 0 && !v.Source.Resend(v, t, slots) {
-		s.set.Drops.Dropped(DropNack, len(slots))
 	}
 }
 
@@ -365,11 +375,8 @@ func (s *Shard) end(v *Viewer, reason string) {
 	v.closed = true
 	defer v.abandon(reason)
 	if a := s.audience[v.Stream]; a != nil {
-		for i := range a.viewers {
-			if a.viewers[i] == v {
-				a.viewers = append(a.viewers[:i], a.viewers[i+1:]...)
-				break
-			}
+		if i := slices.Index(a.viewers, v); i >= 0 {
+			a.viewers = slices.Delete(a.viewers, i, i+1)
 		}
 		if len(a.viewers) == 0 {
 			delete(s.audience, v.Stream)

@@ -98,8 +98,9 @@ func (l *line) taken() []string {
 
 // wishes is a Source that writes down what is asked of it.
 type wishes struct {
-	mu  sync.Mutex
-	log []string
+	mu    sync.Mutex
+	log   []string
+	began []time.Duration
 }
 
 func (w *wishes) add(format string, a ...any) bool {
@@ -124,7 +125,12 @@ func (w *wishes) WaitKeyframe(*Viewer) bool     { return w.add("keyframe") }
 func (w *wishes) Resend(_ *Viewer, t forward.Track, slots []uint64) bool {
 	return w.add("resend %s %v", t, slots)
 }
-func (w *wishes) KeyframeWanted()               { w.add("wanted") }
+func (w *wishes) KeyframeWanted() { w.add("wanted") }
+func (w *wishes) Began(_ *Viewer, after time.Duration, _ bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.began = append(w.began, after)
+}
 func (w *wishes) Message(_ *Viewer, b []byte)   { w.add("message %s", b) }
 func (w *wishes) Left(_ *Viewer, reason string) { w.add("left %s", reason) }
 
@@ -169,7 +175,8 @@ func inRoom(t *testing.T, f func(*room)) {
 }
 
 func (r *room) viewer(l *line, w *wishes) *Viewer {
-	v := &Viewer{ID: "x", Stream: 1, Source: w, session: l, shard: r.shard}
+	v := newViewer("x", 1, w, r.shard)
+	v.session = l
 	v.setUp(l.Formats())
 	return v
 }
@@ -279,9 +286,8 @@ func TestANackIsAnsweredOnRTXWithinLimits(t *testing.T) {
 		r.shard.Join(v, nil, slices.Clone(sent), [forward.Tracks]ClockMap{})
 		synctest.Wait()
 		number := l.sent[1].Sequence
-		ear := &ear{viewer: v}
 		for range 5 {
-			ear.Nack(forward.Video, []uint16{number, number + 1000})
+			v.ear.Nack(forward.Video, []uint16{number, number + 1000})
 			synctest.Wait()
 			time.Sleep(minResend)
 		}
@@ -312,10 +318,21 @@ func TestEventsAreRepeatedForLossyViewersOnly(t *testing.T) {
 		r.fan(0, "e1")
 		time.Sleep(100 * time.Millisecond)
 		r.expect("no report yet", l.taken(), []string{"0 s", "0 e1", "4 e1", "4 e1", "4 e1"})
-		(&ear{viewer: v}).Report(forward.Video, 0, 0.05)
+		v.ear.Report(forward.Video, 0, 0.05)
 		r.fan(0, "e2")
 		time.Sleep(100 * time.Millisecond)
 		r.expect("no loss", l.taken(), []string{"0 e2", "4 e2"})
+		v.ear.Report(forward.Video, 0.2, 0)
+		v.ear.Report(forward.Audio, 0, 0)
+		time.Sleep(time.Second)
+		v.ear.Report(forward.Video, 0, 0)
+		r.fan(0, "e3")
+		time.Sleep(100 * time.Millisecond)
+		r.expect("video was lost, sound was not", l.taken(), []string{"0 e3", "4 e3", "4 e3", "4 e3"})
+		time.Sleep(lossMemory)
+		r.fan(0, "e4")
+		time.Sleep(100 * time.Millisecond)
+		r.expect("long after", l.taken(), []string{"0 e4", "4 e4"})
 	})
 }
 
@@ -368,6 +385,83 @@ func TestAShardThatIsBehindDropsPacketsNotEvents(t *testing.T) {
 	})
 }
 
+// Whoever joined before a batch was lost has missed it; whoever joins after it has
+// not, since its cut is newer.
+func TestAnOverrunEndsWhoMissedSomethingAndNobodyElse(t *testing.T) {
+	inRoom(t, func(r *room) {
+		none := [forward.Tracks]ClockMap{}
+		slow, joining, later := newLine(), newLine(), newLine()
+		ws, wj, wl := &wishes{}, &wishes{}, &wishes{}
+		slow.stall = make(chan struct{})
+		r.shard.Join(r.viewer(slow, ws), nil, r.packets(forward.Video, 1), none)
+		synctest.Wait() // stands in Send
+		event := func(text string) {
+			b := r.batches.Get()
+			b.Messages = append(b.Messages, Message{Bytes: []byte(text), Channel: Events})
+			r.shard.Media(b)
+		}
+		behind := r.viewer(joining, wj)
+		r.shard.Join(behind, [][]byte{[]byte("s")}, r.packets(forward.Video, 1), none)
+		for len(r.shard.inbox) < inboxSize {
+			event("kept")
+		}
+		event("lost")
+		close(slow.stall)
+		synctest.Wait()
+		r.shard.Burst(behind, r.packets(forward.Video, 1))
+		r.shard.Join(r.viewer(later, wl), [][]byte{[]byte("s")}, nil, none)
+		event("next")
+		synctest.Wait()
+		r.expect("who stood", ws.taken(), []string{"left overrun"})
+		r.expect("who was joining", wj.taken(), []string{"left overrun"})
+		r.expect("what it was sent", joining.taken(), []string{"closed"})
+		r.expect("who joins later", later.taken(), []string{"0 s", "0 next"})
+		r.expect("and stays", wl.taken(), nil)
+	})
+}
+
+// The loop queues a join behind an overrun before the shard has seen the overrun.
+func TestAJoinQueuedAfterAnOverrunStays(t *testing.T) {
+	inRoom(t, func(r *room) {
+		slow, l, w := newLine(), newLine(), &wishes{}
+		slow.stall = make(chan struct{})
+		r.shard.Join(r.viewer(slow, &wishes{}), nil, r.packets(forward.Video, 1), [forward.Tracks]ClockMap{})
+		synctest.Wait()
+		r.shard.overruns.Add(1)
+		r.shard.Join(r.viewer(l, w), [][]byte{[]byte("s")}, nil, [forward.Tracks]ClockMap{})
+		close(slow.stall)
+		synctest.Wait()
+		r.expect("slow", slow.taken(), []string{"rtp 11", "closed"})
+		r.expect("joins", l.taken(), []string{"0 s"})
+		r.expect("stays", w.taken(), nil)
+	})
+}
+
+func TestTheFirstPacketIsTimed(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, w := newLine(), &wishes{}
+		v := r.viewer(l, w)
+		time.Sleep(20 * time.Millisecond)
+		r.shard.Join(v, nil, nil, [forward.Tracks]ClockMap{})
+		sound := r.batches.Get()
+		for _, p := range r.packets(forward.Audio, 1) {
+			sound.Add(&p)
+			p.Buffer.Release()
+		}
+		r.shard.Media(sound)
+		synctest.Wait()
+		if len(w.began) != 0 {
+			t.Error("sound alone is no beginning for who waits for the picture")
+		}
+		time.Sleep(30 * time.Millisecond)
+		r.shard.Burst(v, r.packets(forward.Video, 1))
+		r.fan(3)
+		if !slices.Equal(w.began, []time.Duration{50 * time.Millisecond}) {
+			t.Errorf("%v, want 50ms, once", w.began)
+		}
+	})
+}
+
 func TestSenderReportsComeFromOneClock(t *testing.T) {
 	inRoom(t, func(r *room) {
 		l := newLine()
@@ -393,6 +487,7 @@ func TestSenderReportsComeFromOneClock(t *testing.T) {
 func TestFanOutAllocatesNothing(t *testing.T) {
 	r := &room{t: t, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
 	s := NewShard(Settings{Now: time.Now, Drops: &r.drops})
+	r.shard = s
 	for range 10 {
 		v := r.viewer(newLine(), &wishes{})
 		v.session = silent{v.formats}
@@ -429,6 +524,7 @@ func BenchmarkFanOut(b *testing.B) {
 	const viewers, frame = 200, 7
 	r := &room{t: b, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
 	s := NewShard(Settings{Now: time.Now, Drops: &r.drops})
+	r.shard = s
 	for range viewers {
 		v := r.viewer(newLine(), &wishes{})
 		v.session = silent{v.formats}

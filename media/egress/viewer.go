@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/framelock/relay/media/forward"
 )
@@ -24,36 +27,48 @@ type Source interface {
 	WaitKeyframe(v *Viewer) bool
 	// Resend asks for packets again; the stream answers with Shard.Resend.
 	Resend(v *Viewer, t forward.Track, slots []uint64) bool
-	// KeyframeWanted asks the studio for a keyframe.
+	// KeyframeWanted asks the studio for a keyframe. It does not wait for the loop.
 	KeyframeWanted()
+	// Began says, once, how long after the offer the viewer was sent its first
+	// packet of video, or of audio if it gets no video, and whether it was sent a
+	// snapshot before. It is called by shards and does not wait for the loop.
+	Began(v *Viewer, after time.Duration, snapshot bool)
 	// Message is a message of the viewer on the actions channel.
 	Message(v *Viewer, b []byte)
-	// Left says that the viewer is gone.
+	// Left says that the viewer is gone. Viewer.Gone is true by then.
 	Left(v *Viewer, reason string)
 }
 
-// Viewer is one viewer of one stream. The fields up to shard do not change; the
-// rest is owned by the shard's loop.
+// Viewer is one viewer of one stream. The fields up to presented do not change;
+// heard and gone are safe for use from anywhere; the rest is owned by the shard's
+// loop.
 type Viewer struct {
-	ID      string
-	Stream  int
-	Source  Source
-	Opened  time.Time // when the offer came
-	session Session
-	formats *Formats
-	shard   *Shard
+	ID        string
+	Stream    int
+	Source    Source
+	Opened    time.Time // when the offer came
+	session   Session
+	formats   *Formats
+	shard     *Shard
+	ear       *ear
+	presented *rate.Limiter
 
-	tracks  [forward.Tracks]output
-	parts   [][]byte // of the snapshot, not yet queued
-	joined  bool
-	told    bool // the snapshot is queued: events may follow
-	blank   bool // media waits until the whole snapshot is queued
-	live    bool // video flows; else it waits for a burst
-	lossy   bool // reported loss lately, or has not reported yet
-	rtt     time.Duration
-	closed  bool
-	leaving sync.Once
-	resends forward.Resends
+	heard heard
+	gone  atomic.Bool
+
+	tracks   [forward.Tracks]output
+	parts    [][]byte // of the snapshot, not yet queued
+	joined   bool
+	told     bool // the snapshot is queued: events may follow
+	blank    bool // media waits until the whole snapshot is queued
+	live     bool // video flows; else it waits for a burst
+	begun    bool // Source.Began was called
+	reported bool
+	lostAt   time.Time // when a report of any track last told of loss
+	rtt      time.Duration
+	closed   bool
+	leaving  sync.Once
+	resends  forward.Resends
 }
 
 // output is the state of one track of a viewer.
@@ -78,15 +93,62 @@ const (
 // roll-over counter of SRTP begins at 0 for both ends (RFC 3711, section 3.3.1).
 const firstSequence = 1 << 14
 
+func newViewer(id string, stream int, source Source, shard *Shard) *Viewer {
+	v := &Viewer{
+		ID: id, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard,
+		presented: rate.NewLimiter(reportedRate, reportedRate),
+	}
+	v.ear = &ear{
+		viewer:   v,
+		messages: rate.NewLimiter(messageRate, messageBurst), feedback: rate.NewLimiter(feedbackRate, feedbackBurst),
+		keyframes: rate.NewLimiter(keyframeRate, keyframeBurst),
+	}
+	return v
+}
+
+// Gone reports whether the viewer has left. It may be called from anywhere.
+func (v *Viewer) Gone() bool { return v.gone.Load() }
+
+// MayReport reports whether what the viewer says of its presentation counts now:
+// about twice a second. It may be called from anywhere.
+func (v *Viewer) MayReport(now time.Time) bool { return v.presented.AllowN(now, 1) }
+
 func (v *Viewer) setUp(f *Formats) {
 	v.formats = f
-	v.lossy = true
 	v.resends = forward.Resends{Rate: resendRate, Burst: resendBurst}
 	for t := range v.tracks {
 		v.tracks[t].Format = f.Track[t]
 		v.tracks[t].sequence = forward.NewSequence(uint16(rand.N(firstSequence)))
 		v.tracks[t].rtxNext = uint16(rand.N(firstSequence))
 	}
+}
+
+// lossMemory is how long a viewer counts as lossy after a report of loss: longer
+// than the time between two reports, of any track.
+const lossMemory = 5 * time.Second
+
+// report takes what the viewer's reports say of its path.
+func (v *Viewer) report(lost bool, rtt time.Duration, now time.Time) {
+	v.reported = true
+	if lost {
+		v.lostAt = now
+	}
+	if rtt > 0 {
+		v.rtt = rtt
+	}
+}
+
+// lossy reports whether the viewer has reported loss lately, or nothing yet.
+func (v *Viewer) lossy(now time.Time) bool {
+	return !v.reported || !v.lostAt.IsZero() && now.Sub(v.lostAt) < lossMemory
+}
+
+// started reports whether the viewer has been sent a packet of what it came for.
+func (v *Viewer) started() bool {
+	if v.tracks[forward.Video].SSRC != 0 {
+		return v.tracks[forward.Video].anything
+	}
+	return v.tracks[forward.Audio].anything
 }
 
 // outgoing fills o with the viewer's copy of a packet. It returns false if the
@@ -135,6 +197,7 @@ func (out *output) extend(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) 
 // time to say goodbye.
 func (v *Viewer) abandon(reason string) {
 	v.leaving.Do(func() {
+		v.gone.Store(true)
 		go func() {
 			_ = v.session.Close()
 			v.Source.Left(v, reason)

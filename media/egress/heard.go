@@ -1,0 +1,141 @@
+package egress
+
+import (
+	"sync"
+	"time"
+
+	"github.com/framelock/relay/media/forward"
+)
+
+// What a viewer can have said before its shard has looked.
+const (
+	maxNacked  = 512 // packets of a track
+	maxReplies = 8
+	heardSize  = 1024 // viewers that a shard has to look at
+)
+
+// heard is what a viewer has said since its shard last looked. However much that
+// is, it takes one place in a queue that is apart from that of media: a viewer
+// can neither fill the queue nor make others lose packets.
+type heard struct {
+	mu     sync.Mutex
+	queued bool
+	said
+}
+
+type said struct {
+	nacks    [forward.Tracks][]uint16
+	replies  [][]byte // to what it said, on the actions channel
+	reported bool
+	lost     bool          // some report told of loss
+	rtt      time.Duration // 0 = not known
+}
+
+// count returns how many things were said.
+func (s *said) count() int {
+	n := len(s.replies)
+	for _, numbers := range s.nacks {
+		n += len(numbers)
+	}
+	if s.reported {
+		n++
+	}
+	return n
+}
+
+// hear adds to what a viewer has said, and has Run look at it soon. It never
+// blocks; what a shard has no room for is dropped.
+func (s *Shard) hear(v *Viewer, add func(*said)) {
+	h := &v.heard
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	add(&h.said)
+	if h.queued {
+		return
+	}
+	select {
+	case s.spoken <- v:
+		h.queued = true
+	default:
+		s.set.Drops.Dropped(DropFeedbackBusy, h.count())
+		h.said = said{}
+	}
+}
+
+// take empties what was heard.
+func (h *heard) take() said {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.said
+	h.said, h.queued = said{}, false
+	return s
+}
+
+func (s *Shard) hearNack(v *Viewer, t forward.Track, numbers []uint16) {
+	s.hear(v, func(h *said) {
+		room := maxNacked - len(h.nacks[t])
+		if more := len(numbers) - room; more > 0 {
+			s.set.Drops.Dropped(DropNack, more)
+			numbers = numbers[:room]
+		}
+		h.nacks[t] = append(h.nacks[t], numbers...)
+	})
+}
+
+func (s *Shard) hearReport(v *Viewer, lost bool, rtt time.Duration) {
+	s.hear(v, func(h *said) {
+		h.reported, h.lost = true, h.lost || lost
+		if rtt > 0 {
+			h.rtt = rtt
+		}
+	})
+}
+
+// Reply sends a viewer one message on the actions channel. A shard that is busy,
+// or has many to send already, leaves it out.
+func (s *Shard) Reply(v *Viewer, b []byte) {
+	s.hear(v, func(h *said) {
+		if len(h.replies) == maxReplies {
+			s.set.Drops.Dropped(DropFeedback, 1)
+			return
+		}
+		h.replies = append(h.replies, b)
+	})
+}
+
+// look does what a viewer has asked for.
+func (s *Shard) look(v *Viewer, now time.Time) {
+	said := v.heard.take()
+	if !v.joined || v.closed {
+		return
+	}
+	for t, numbers := range said.nacks {
+		if len(numbers) > 0 {
+			s.nack(v, forward.Track(t), numbers, now)
+		}
+	}
+	if said.reported {
+		v.report(said.lost, said.rtt, now)
+	}
+	for _, b := range said.replies {
+		s.tell(v, Actions, b)
+	}
+}
+
+// nack asks the stream for what the viewer may have again. Slots, unlike numbers,
+// name packets in the stream's history.
+func (s *Shard) nack(v *Viewer, t forward.Track, numbers []uint16, now time.Time) {
+	slots := make([]uint64, 0, len(numbers))
+	for _, number := range numbers {
+		slot, ok := v.tracks[t].sequence.Slot(number)
+		if ok && v.resends.Allow(slot, nominalSize, v.rtt, now) {
+			slots = append(slots, slot)
+		}
+	}
+	if refused := len(numbers) - len(slots); refused > 0 {
+		s.set.Drops.Dropped(DropNack, refused)
+	}
+	if len(slots) > 0 && !v.Source.Resend(v, t, slots) {
+		s.set.Drops.Dropped(DropNack, len(slots))
+	}
+}
