@@ -155,22 +155,35 @@ type room struct {
 	slot    uint64
 }
 
+func newRoom(t testing.TB) *room {
+	r := &room{t: t, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
+	r.shard = NewShard(Settings{PlayoutDelay: [3]byte{0, 0x10, 2}, Now: time.Now, Drops: &r.drops})
+	return r
+}
+
+// run makes the shard work until the function returned is called.
+func (r *room) run() (stop func()) {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); r.shard.Run(ctx) }()
+	return func() {
+		cancel()
+		<-done
+		if n := r.pool.Live(); n != 0 {
+			r.t.Errorf("%d buffers are still held", n)
+		}
+	}
+}
+
 // inRoom runs f with a shard in a bubble of virtual time and checks that nothing
 // is left behind.
 func inRoom(t *testing.T, f func(*room)) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &room{t: t, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
-		r.shard = NewShard(Settings{PlayoutDelay: [3]byte{0, 0x10, 2}, Now: time.Now, Drops: &r.drops})
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); r.shard.Run(ctx) }()
+		r := newRoom(t)
+		stop := r.run()
 		f(r)
 		stop()
-		<-done
 		synctest.Wait()
-		if n := r.pool.Live(); n != 0 {
-			t.Errorf("%d buffers are still held", n)
-		}
 	})
 }
 
@@ -485,9 +498,8 @@ func TestSenderReportsComeFromOneClock(t *testing.T) {
 }
 
 func TestFanOutAllocatesNothing(t *testing.T) {
-	r := &room{t: t, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
-	s := NewShard(Settings{Now: time.Now, Drops: &r.drops})
-	r.shard = s
+	r := newRoom(t)
+	s := r.shard
 	for range 10 {
 		v := r.viewer(newLine(), &wishes{})
 		v.session = silent{v.formats}
@@ -522,9 +534,8 @@ func (silent) Close() error                   { return nil }
 // their transport; the figure is per packet and viewer.
 func BenchmarkFanOut(b *testing.B) {
 	const viewers, frame = 200, 7
-	r := &room{t: b, batches: NewBatches(1), pool: packet.NewPool(64), slot: 1 << 16, drops: drops{n: map[string]int{}}}
-	s := NewShard(Settings{Now: time.Now, Drops: &r.drops})
-	r.shard = s
+	r := newRoom(b)
+	s := r.shard
 	for range viewers {
 		v := r.viewer(newLine(), &wishes{})
 		v.session = silent{v.formats}
