@@ -43,6 +43,7 @@ func steps() []step {
 		{name: "web", what: "types, unit tests, and the committed bundle is the built one", run: web},
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target for %v", fuzzTime), run: fuzz},
 		{name: "race", what: "go test -race", run: race},
+		{name: "media", what: "the studio's pictures, decoded by ffmpeg", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m")},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m")},
@@ -174,6 +175,10 @@ func race(ctx context.Context, t *tally, out io.Writer) error {
 		return err
 	}
 	return goTest(ctx, t, out, "race ", []string{"CGO_ENABLED=1"}, append([]string{"-race", "-timeout", "8m"}, all...)...)
+}
+
+func media(ctx context.Context, t *tally, out io.Writer) error {
+	return goTest(ctx, t, out, "", nil, "-tags", "media", "-count", "1", "-timeout", "5m", "./internal/studio/h264bar")
 }
 
 func readme(ctx context.Context, t *tally, out io.Writer) error {
