@@ -79,7 +79,7 @@ func (g *globalFlags) logger(w io.Writer) (*slog.Logger, error) {
 		return nil, usagef("--log-format %q is not a format (allowed: auto, text, json)", g.logFormat)
 	}
 	if text {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w)})), nil
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w)})), nil
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 }

@@ -164,11 +164,10 @@ func portOf(address string) (int, bool) {
 
 // ClipInfo returns the clip that the configuration names.
 func (c Config) ClipInfo() (clips.Info, error) {
-	var codecs, names []string
+	var names []string
 	for _, info := range clips.Catalog() {
 		name := strings.ToLower(info.Codec.String())
 		if !strings.EqualFold(c.Codec, name) {
-			codecs = append(codecs, name)
 			continue
 		}
 		if info.Name == c.Clip {

@@ -9,7 +9,6 @@ type vec struct{ x, y, z float64 }
 func (a vec) add(b vec) vec            { return vec{a.x + b.x, a.y + b.y, a.z + b.z} }
 func (a vec) sub(b vec) vec            { return vec{a.x - b.x, a.y - b.y, a.z - b.z} }
 func (a vec) mul(k float64) vec        { return vec{a.x * k, a.y * k, a.z * k} }
-func (a vec) tint(b vec) vec           { return vec{a.x * b.x, a.y * b.y, a.z * b.z} }
 func (a vec) dot(b vec) float64        { return a.x*b.x + a.y*b.y + a.z*b.z }
 func (a vec) length() float64          { return math.Sqrt(a.dot(a)) }
 func (a vec) unit() vec                { return a.mul(1 / a.length()) }
