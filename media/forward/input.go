@@ -219,10 +219,10 @@ func (in *Input) Stats() InputStats { return in.stats }
 // receiver report wants it (RFC 3550, section 6.4.1).
 func (in *Input) Newest() uint32 { return uint32(in.newest - firstNumber) }
 
-// begin starts a numbering with an extended number.
+// begin starts a numbering with an extended number. Of those before it nothing is
+// asked of memory, of those after it nothing is there.
 func (in *Input) begin(n uint64) {
 	in.started, in.first, in.next, in.newest, in.strays = true, n, n, n-1, 0
-	clear(in.memory[:])
 }
 
 // jump begins the numbering that the packet aside announces.

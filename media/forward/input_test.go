@@ -193,6 +193,22 @@ func TestInputFollowsNewNumbers(t *testing.T) {
 	}
 }
 
+// Strays among packets that fit, however many, are no new numbering.
+func TestStraysAreNotFollowed(t *testing.T) {
+	s := newScript([]any{20000})
+	for i := range 200 {
+		s.push(uint16(i), uint32(i)) // far back
+		s.drain()
+		if i%(strayRun-2) == 0 {
+			s.push(uint16(20001+i/(strayRun-2)), 1)
+			s.drain()
+		}
+	}
+	if got := s.in.Stats(); got.TooLate != 200 || got.Packets != 8 || got.Lost != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestInputForgetsWhatIsLongGone(t *testing.T) {
 	s := newScript([]any{0, 2, ms(20)}) // 1 is lost
 	for i := 3; i <= memorySlots; i++ {

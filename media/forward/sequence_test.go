@@ -130,6 +130,29 @@ func TestSequenceAgainstMaps(t *testing.T) {
 	})
 }
 
+// The last breakpoints-1 runs are remembered, one less than there is room for.
+func TestSequenceMemory(t *testing.T) {
+	s := NewSequence(100)
+	const runs = 3 * breakpoints
+	for i := range uint64(runs) {
+		s.Skip()
+		if n, ok := s.Number(1000 + 10*i); !ok || n != uint16(100+i) {
+			t.Fatalf("run %d begins with %d, %v", i, n, ok)
+		}
+	}
+	for i := range uint64(runs) {
+		remembered := i > runs-breakpoints
+		n, ok := s.Number(1000 + 10*i)
+		if ok != remembered || ok && n != uint16(100+i) {
+			t.Errorf("slot of run %d has number %d, %v", i, n, ok)
+		}
+		slot, ok := s.Slot(uint16(100 + i))
+		if ok != remembered || ok && slot != 1000+10*i {
+			t.Errorf("number of run %d stands for %d, %v", i, slot, ok)
+		}
+	}
+}
+
 func TestSequenceAllocatesNothing(t *testing.T) {
 	s, slot := NewSequence(100), uint64(1<<16)
 	if n := testing.AllocsPerRun(200, func() {

@@ -116,7 +116,7 @@ func TestDemultiplexing(t *testing.T) {
 	report := SenderReport{Track: forward.Audio, From: studio, At: noon}
 	first, second, gone1, gone2 := report, report, report, report
 	first.SSRC, first.RTP, first.NTP = 0xCAFE, 12345, time.Date(1999, 12, 31, 0, 0, 0, 500_000_000, time.UTC) // RFC 5905, figure 4
-	second.SSRC, second.RTP, second.NTP = 0xCAFE, 1, time.Date(1968, 1, 20, 3, 14, 8, 0, time.UTC) // RFC 4330, section 3
+	second.SSRC, second.RTP, second.NTP = 0xCAFE, 1, time.Date(1968, 1, 20, 3, 14, 8, 0, time.UTC)            // RFC 4330, section 3
 	gone1.SSRC, gone1.Bye, gone2.SSRC, gone2.Bye = 1, true, 2, true
 	for _, want := range []any{
 		media(1, "media"), media(2, "marker and type 96"), media(3, "marker and type 63"),

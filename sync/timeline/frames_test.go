@@ -161,6 +161,28 @@ func TestOwnCaptureTime(t *testing.T) {
 	}
 }
 
+// While a clock settles, frames seem to be closer than they are, or in another
+// order: each still has its own name.
+func TestCaptureTimesOfAClockThatSettles(t *testing.T) {
+	f := NewFrames(16, time.Second)
+	var at []time.Time
+	for i, after := range []int{50, 63, 40, 73, 106} { // ms
+		fr := frameAt(i, 0, 30*time.Millisecond)
+		fr.Capture = start.Add(ms(after))
+		at = append(at, fr.Capture)
+		f.Add(fr)
+	}
+	for i := range at {
+		if fr, v := f.Find(Target{CaptureTime: at[i]}, step30); v != Found || fr.Number != uint64(i)+1 {
+			t.Errorf("the capture time of frame %d means %+v", i+1, fr)
+		}
+	}
+	// Within reach of frame 4, but nearer to 5.
+	if fr, v := f.Find(Target{CaptureTime: start.Add(ms(91))}, 40*time.Millisecond); v != Found || fr.Number != 5 {
+		t.Errorf("means %+v", fr)
+	}
+}
+
 // A source that restarts is named by what it sent then, even if its SSRC and its
 // timestamps are those of before.
 func TestFindSourceAfterRestarts(t *testing.T) {

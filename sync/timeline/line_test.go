@@ -196,6 +196,28 @@ func TestDriftIsNoDiscontinuity(t *testing.T) {
 	}
 }
 
+// After a delay of 3 s the source may catch up; if it has not for an hour, its
+// clock stood still, and two seconds ahead are a jump again.
+func TestWhatStoodStillIsForgotten(t *testing.T) {
+	for _, tt := range []struct {
+		after time.Duration
+		jump  bool
+	}{{time.Second, false}, {time.Minute, false}, {time.Hour, true}} {
+		l, ts, at := NewLine(90000, Resume{}), uint32(0), start
+		l.Map(7, ts, at)
+		at = at.Add(3 * time.Second)
+		for end := at.Add(tt.after); at.Before(end); at = at.Add(time.Second) {
+			if _, restarted := l.Map(7, ts+3000, at); restarted {
+				t.Fatal("a delay of 3 s is a new epoch")
+			}
+			ts += 90000
+		}
+		if _, restarted := l.Map(7, ts+2*90000, at); restarted != tt.jump {
+			t.Errorf("two seconds ahead %v after a delay: new epoch %v", tt.after, restarted)
+		}
+	}
+}
+
 // A relay that restarts begins behind neither the wall clock nor what it sent.
 func TestResume(t *testing.T) {
 	a := NewLine(90000, Resume{})
