@@ -54,7 +54,12 @@ const operations = {
     return await page.evaluate(expression);
   },
   async wait({ expression, timeoutMs }) {
-    await page.waitForFunction(expression, undefined, { timeout: timeoutMs, polling: 50 });
+    // Not waitForFunction: it evaluates inside the page, where the relay's content
+    // security policy forbids it.
+    for (const until = Date.now() + timeoutMs; !(await page.evaluate(expression));) {
+      if (Date.now() > until) throw new Error(`not true within ${timeoutMs} ms: ${expression}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
   },
   async screenshot({ path }) {
     await page.screenshot({ path });

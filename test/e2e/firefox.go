@@ -17,6 +17,15 @@ type FirefoxReport struct {
 	Browser Instruments `json:"browser"`
 }
 
+// fired counts the events that were drawn.
+func (r *FirefoxReport) fired() int {
+	n := 0
+	for _, d := range r.Page.Drawn {
+		n += len(d.Fired)
+	}
+	return n
+}
+
 // ReportingProxy stands in front of a relay for a browser that nobody drives: it
 // adds the pages of the tests to the relay's own origin, and takes the reports
 // that they post.
@@ -29,7 +38,9 @@ type ReportingProxy struct {
 func NewReportingProxy(relay, pages string) *ReportingProxy {
 	p := &ReportingProxy{Reports: make(chan FirefoxReport, 1)}
 	mux := http.NewServeMux()
-	mux.Handle("/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: relay}))
+	// Without forwarding headers: a relay on loopback trusts nobody who comes from elsewhere.
+	target := &url.URL{Scheme: "http", Host: relay}
+	mux.Handle("/", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	files := http.StripPrefix("/e2e/", http.FileServer(http.Dir(pages)))
 	mux.HandleFunc("/e2e/", func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, ".mjs") {

@@ -11,6 +11,7 @@ func TestFirefoxVP8(t *testing.T) {
 	c := begin(t, 2*time.Minute, "firefox-esr|firefox")
 	w := c.world
 	c.must(w.StartRelay(c.ctx, "vp8"))
+	c.must(w.StartPublisher(20, clip(c, "vp8", "360p30")))
 	c.must(w.StartStudio("vp8", "360p30"))
 	c.must(w.WaitStream(c.ctx))
 	proxy := NewReportingProxy(w.HTTP, "page")
@@ -28,22 +29,9 @@ func TestFirefoxVP8(t *testing.T) {
 		}
 	}()
 
-	report := c.firefoxReport(proxy, func(r *FirefoxReport) bool { return len(r.Page.Snapshots) > 0 && len(r.Page.Drawn) > 60 })
-	count := ofFull(200, 100)
-	c.must(w.StartPublisher(20, count, clip(c, "vp8", "360p30")))
-	c.must(w.WaitPublished(c.ctx))
-	published, err := w.Published()
-	c.must(err)
-	last := uint64(0)
-	for _, r := range published {
-		if r.Answer != nil {
-			last = max(last, r.Answer.TS)
-		}
-	}
-	report = c.firefoxReport(proxy, func(r *FirefoxReport) bool {
-		n := len(r.Page.Drawn)
-		return n > 0 && r.Page.Drawn[n-1].TS > int64(last+45000)
-	})
+	count := ofFull(300, 100)
+	report := c.firefoxReport(proxy, func(r *FirefoxReport) bool { return len(r.Page.Snapshots) > 0 && r.fired() >= count })
+	published := c.published()
 	c.keep("page.json", report)
 
 	if report.Page.Route != "approximate" {
@@ -56,16 +44,8 @@ func TestFirefoxVP8(t *testing.T) {
 	c.must(err)
 	v := Judge(studio, published, &report.Page, &report.Browser)
 	c.figure("%v", v)
-	fired := map[string]bool{}
-	for _, d := range report.Page.Drawn {
-		for _, f := range d.Fired {
-			fired[f.ID] = true
-		}
-	}
-	for _, r := range published {
-		if r.Answer != nil && !fired[r.ID] {
-			t.Errorf("%s was never drawn", r.ID)
-		}
+	if v.Markers < count*9/10 {
+		t.Errorf("%d markers were judged, want %d", v.Markers, count*9/10)
 	}
 	// Approximate means that a newer picture may have been copied than the one that
 	// was named: about one in a thousand on a quiet machine.

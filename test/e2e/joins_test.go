@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,13 +36,16 @@ func TestJoins(t *testing.T) {
 // from one page, at phases of the GOP that are spread evenly.
 func (c *scenario) joins(n int, options string) *JoinVerdict {
 	c.Helper()
-	w := &World{Dir: c.world.Dir, Relay: c.world.Relay, Stream: c.world.Stream, MediaOptions: options}
+	name := "joins" + strings.ReplaceAll(options, ", join_burst: false", "-without-burst")
+	dir := filepath.Join(c.dir, name)
+	c.must(os.MkdirAll(dir, 0o755))
+	w := &World{Dir: dir, Relay: c.world.Relay, Stream: c.world.Stream, MediaOptions: options}
 	c.must(c.world.Close())
 	c.world = w
 	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(50, clip(c, "h264", "360p30")))
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))
-	c.must(w.StartPublisher(50, 0, clip(c, "h264", "360p30")))
 	if c.browser != nil {
 		c.must(c.browser.Close())
 	}
@@ -68,9 +73,8 @@ func (c *scenario) joins(n int, options string) *JoinVerdict {
 	var browser Instruments
 	c.must(c.browser.Evaluate(`play.log`, &page))
 	c.must(c.browser.Evaluate(`instruments`, &browser))
-	name := "joins" + strings.ReplaceAll(options, ", join_burst: false", "-without-burst")
-	c.keep(name+"-page.json", page)
-	c.keep(name+"-instruments.json", browser)
+	c.keep("page.json", page)
+	c.keep("instruments.json", browser)
 	for _, a := range page.Alarms {
 		c.Errorf("alarm: %+v", a)
 	}

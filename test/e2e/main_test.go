@@ -76,6 +76,7 @@ func runCases(m *testing.M) int {
 type scenario struct {
 	*testing.T
 	ctx     context.Context
+	dir     string // takes what the programs write; world.Dir is it or in it
 	world   *World
 	browser *Browser
 	figures []string // what was measured, for the case's line
@@ -106,6 +107,7 @@ func begin(t *testing.T, limit time.Duration, needs ...string) *scenario {
 	c.must(err)
 	c.must(os.RemoveAll(dir))
 	c.must(os.MkdirAll(dir, 0o755))
+	c.dir = dir
 	c.world = &World{Dir: dir, Relay: relayBinary, Stream: "wheel"}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
@@ -118,7 +120,7 @@ func begin(t *testing.T, limit time.Duration, needs ...string) *scenario {
 func (c *scenario) tidy() {
 	if c.browser != nil {
 		if c.Failed() {
-			if err := c.browser.Screenshot(filepath.Join(c.world.Dir, "failed.png")); err != nil {
+			if err := c.browser.Screenshot(filepath.Join(c.dir, "failed.png")); err != nil {
 				c.Log(err)
 			}
 		}
@@ -133,10 +135,10 @@ func (c *scenario) tidy() {
 		c.Error(err)
 	}
 	if c.Failed() {
-		c.Logf("logs are in test-results/e2e/%s", filepath.Base(c.world.Dir))
+		c.Logf("logs are in test-results/e2e/%s", filepath.Base(c.dir))
 		return
 	}
-	if err := os.RemoveAll(c.world.Dir); err != nil {
+	if err := os.RemoveAll(c.dir); err != nil {
 		c.Error(err)
 	}
 }

@@ -12,9 +12,9 @@ func TestRelayRestart(t *testing.T) {
 	c := begin(t, 2*time.Minute, chromium)
 	w := c.world
 	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(20, clip(c, "h264", "360p30")))
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))
-	c.must(w.StartPublisher(20, 0, clip(c, "h264", "360p30")))
 	c.open("/e2e/play.html?stream="+w.Stream, 800, 600)
 	c.must(c.browser.Wait(`play.log.drawn.filter((d) => d.fired.length > 0).length > 60`, 20*time.Second))
 

@@ -14,9 +14,9 @@ func TestWatch(t *testing.T) {
 	c := begin(t, 3*time.Minute)
 	w := c.world
 	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(20, clip(c, "h264", "360p30")))
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))
-	c.must(w.StartPublisher(20, 0, clip(c, "h264", "360p30")))
 	span := time.Duration(ofFull(60, 8)) * time.Second
 	ctx, cancel := context.WithTimeout(c.ctx, span+30*time.Second)
 	defer cancel()
