@@ -1,0 +1,381 @@
+package stream
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pion/ice/v4"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/framelock/relay/media/codec"
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
+)
+
+// hall is a Loop that runs, with a shard and what it told the world.
+type hall struct {
+	*Loop
+	t     testing.TB
+	shard *egress.Shard
+	pool  *packet.Pool
+	world world
+	seq   uint16
+	frame uint32
+}
+
+// world is the Metrics and the studio's RTCP end of a hall.
+type world struct {
+	mu        sync.Mutex
+	presented []string
+	left      []string
+	plis      []time.Time
+}
+
+func (w *world) Dropped(string, int)        {}
+func (w *world) Joined(time.Duration, bool) {}
+func (w *world) Marked(time.Duration)       {}
+
+func (w *world) Left(reason string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = append(w.left, reason)
+}
+
+func (w *world) Presented(frameError, skipped int, latency time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.presented = append(w.presented, fmt.Sprint(frameError, skipped, latency))
+}
+
+func (w *world) sendRTCP(_ forward.Track, b []byte, _ netip.AddrPort) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(b) >= 4 {
+		if b[1] == 206 && b[0]&31 == 1 { // a PLI: RFC 4585, section 6.3.1
+			w.plis = append(w.plis, time.Now())
+		}
+		b = b[4*(1+int(binary.BigEndian.Uint16(b[2:]))):]
+	}
+	return nil
+}
+
+// asked returns when the studio was asked for keyframes since the last call,
+// counted from an instant.
+func (w *world) asked(since time.Time) (after []time.Duration) {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, at := range w.plis {
+		after = append(after, at.Sub(since))
+	}
+	w.plis = nil
+	return after
+}
+
+// inHall runs f with a hall in a bubble of virtual time and checks that nothing is
+// left behind.
+func inHall(t *testing.T, f func(*hall)) {
+	synctest.Test(t, func(t *testing.T) {
+		h, end := openHall(t)
+		f(h)
+		end()
+		synctest.Wait()
+		if n := h.pool.Live(); n != 0 {
+			t.Errorf("%d buffers are still held", n)
+		}
+	})
+}
+
+// openHall returns a hall and what ends it.
+func openHall(t testing.TB) (*hall, func()) {
+	t.Helper()
+	h := &hall{t: t, pool: packet.NewPool(64), seq: 100}
+	h.shard = egress.NewShard(egress.Settings{Now: time.Now, Drops: &h.world})
+	l, err := New(Config{
+		Name: "wheel", Video: &Input{Codec: codec.H264, PayloadType: 96}, History: 10 * time.Second,
+		Reorder: 20 * time.Millisecond, Silence: 2 * time.Second, MaxPayload: 1232, StateLimit: 64 << 10, JoinBurst: true,
+	}, Shell{
+		Now: time.Now, Pool: h.pool, Shards: []*egress.Shard{h.shard}, Logger: slog.New(slog.DiscardHandler),
+		Metrics: &h.world, SendRTCP: h.world.sendRTCP, Left: func(string) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Loop = l
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	shards, stopShard := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); h.shard.Run(shards) }()
+	running.Go(func() {
+		if err := l.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return h, func() { cancel(); running.Wait(); stopShard(); <-ended }
+}
+
+var studioAddress = netip.MustParseAddrPort("192.0.2.1:5004")
+
+// film sends one frame of one packet.
+func (h *hall) film(key bool) {
+	nal := byte(0x41)
+	if key {
+		nal = 0x65
+	}
+	b := h.pool.Get()
+	b.Data = append(packet.AppendHeader(b.Memory()[:0], 96, h.seq, h.frame*ticks, 7), nal, byte(h.seq))
+	b.Data[1] |= 0x80
+	header, err := packet.Parse(b.Data)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.seq++
+	h.frame++
+	h.Media(&ingest.Batch{Track: forward.Video, Packets: []ingest.Received{{
+		From: studioAddress, Arrival: forward.Arrival{Buffer: b, Header: header, At: time.Now()},
+	}}})
+}
+
+// silence is a socket on which nothing ever comes.
+type silence struct {
+	net.PacketConn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *silence) ReadFrom([]byte) (int, net.Addr, error)    { <-s.closed; return 0, nil, net.ErrClosed }
+func (s *silence) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
+func (s *silence) LocalAddr() net.Addr                       { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 7882} }
+func (s *silence) Close() error                              { s.once.Do(func() { close(s.closed) }); return nil }
+func (s *silence) SetDeadline(time.Time) error               { return nil }
+func (s *silence) SetReadDeadline(time.Time) error           { return nil }
+func (s *silence) SetWriteDeadline(time.Time) error          { return nil }
+
+// viewers returns a source of viewers of the stream that never connect, and what
+// closes it.
+func (h *hall) viewers() (next func() *egress.Viewer, done func()) {
+	h.t.Helper()
+	endpoint, err := egress.NewEndpoint(egress.EndpointConfig{
+		Conn: &silence{closed: make(chan struct{})}, Loopback: true, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	settings := webrtc.SettingEngine{}
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // which would open a socket
+	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err = pc.CreateDataChannel("x", nil); err != nil {
+		h.t.Fatal(err)
+	}
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	next = func() *egress.Viewer {
+		v, _, err := egress.Open(endpoint, egress.Offer{SDP: offer.SDP, Channels: true}, "x", 0, h, h.shard)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return v
+	}
+	return next, func() {
+		if err := endpoint.Close(); err != nil {
+			h.t.Error(err)
+		}
+		if err := pc.Close(); err != nil {
+			h.t.Error(err)
+		}
+	}
+}
+
+// counts returns how many viewers the loop knows, in each of its lists.
+func (h *hall) counts() [3]int {
+	synctest.Wait()
+	n, err := ask(h.t.Context(), h.Loop, func() ([3]int, error) {
+		return [3]int{h.Viewers(), len(h.watching), len(h.waiting)}, nil
+	})
+	if err != nil {
+		h.t.Error(err)
+	}
+	return n
+}
+
+// A viewer's coming and going may reach the loop and the shard in any order.
+func TestWhoHasLeftIsNotCounted(t *testing.T) {
+	inHall(t, func(h *hall) {
+		next, done := h.viewers()
+		defer done()
+		for _, tt := range []struct {
+			name string
+			do   func(*egress.Viewer)
+		}{
+			{"joins, then leaves", func(v *egress.Viewer) {
+				h.Join(v, false)
+				if n := h.counts(); n != [3]int{1, 1, 1} {
+					t.Errorf("joined: %v", n)
+				}
+				v.Leave("deleted")
+			}},
+			{"leaves, then joins", func(v *egress.Viewer) {
+				v.Leave("deleted")
+				synctest.Wait()
+				h.Join(v, false)
+				h.TellSnapshot(v)
+				h.StartVideo(v)
+				h.WaitKeyframe(v)
+			}},
+			{"joins and leaves while the loop is busy", func(v *egress.Viewer) {
+				busy := make(chan struct{})
+				h.wish(func() { <-busy })
+				h.Join(v, false)
+				v.Leave("deleted")
+				h.WaitKeyframe(v)
+				synctest.Wait()
+				close(busy)
+			}},
+			{"is forgotten by the loop before its join is read", func(v *egress.Viewer) {
+				busy := make(chan struct{})
+				h.wish(func() { <-busy })
+				v.Leave("deleted")
+				synctest.Wait() // Left is in the queue
+				h.Join(v, false)
+				close(busy)
+			}},
+		} {
+			tt.do(next())
+			if n := h.counts(); n != [3]int{} {
+				t.Errorf("%s: %v viewers, watching, waiting; want none", tt.name, n)
+			}
+		}
+		if diff := cmp.Diff([]string{"deleted", "deleted", "deleted", "deleted"}, h.world.left); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// However many viewers want a keyframe, the studio hears of one wish in half a
+// second, none is forgotten, and the loop's queue stays free.
+func TestKeyframeWishesAreOne(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.film(true)
+		synctest.Wait()
+		h.SenderReport(ingest.SenderReport{From: studioAddress, SSRC: 7, NTP: time.Now(), At: time.Now()})
+		synctest.Wait()
+		start := time.Now()
+		for range 100 { // 1 s
+			for range 1000 {
+				h.KeyframeWanted()
+				if n := len(h.wishes); n > 1 {
+					t.Fatalf("%d wishes wait", n)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+			h.film(false)
+		}
+		if n := len(h.world.asked(start)); n < 2 || n > 3 {
+			t.Errorf("the studio was asked %d times in 1 s", n)
+		}
+		time.Sleep(time.Second)
+		h.world.asked(start)
+
+		start = time.Now()
+		h.KeyframeWanted()
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		h.KeyframeWanted()
+		time.Sleep(2 * time.Second)
+		asked := h.world.asked(start)
+		if len(asked) != 2 || asked[0] != 0 || asked[1] < keyframeSpacing || asked[1] > keyframeSpacing+clockSpacing {
+			t.Errorf("two wishes at once are asked after %v", asked)
+		}
+
+		h.KeyframeWanted()
+		synctest.Wait()
+		h.KeyframeWanted()
+		h.film(true)
+		time.Sleep(2 * time.Second)
+		if asked := h.world.asked(start); len(asked) != 1 {
+			t.Errorf("a keyframe has come, and the studio was asked %d times", len(asked))
+		}
+	})
+}
+
+// Resends never take the room of wishes that a viewer cannot go without.
+func TestResendsLeaveRoomForOtherWishes(t *testing.T) {
+	inHall(t, func(h *hall) {
+		next, done := h.viewers()
+		defer done()
+		v := next()
+		busy := make(chan struct{})
+		h.wish(func() { <-busy })
+		synctest.Wait()
+		taken := 0
+		for range 2 * requestQueue {
+			if h.Resend(v, forward.Video, []uint64{1}) {
+				taken++
+			}
+		}
+		if taken != requestQueue/2 {
+			t.Errorf("%d resends are queued, want %d", taken, requestQueue/2)
+		}
+		if !h.StartVideo(v) || !h.WaitKeyframe(v) {
+			t.Error("there is no room for other wishes")
+		}
+		close(busy)
+		v.Leave("deleted")
+		synctest.Wait()
+	})
+}
+
+func TestReportsOfViewersAreBounded(t *testing.T) {
+	inHall(t, func(h *hall) {
+		next, done := h.viewers()
+		defer done()
+		v := next()
+		for _, m := range []string{
+			`{"type":"presented","frame_error":0,"skipped":0,"latency_ms":8.1}`,
+			`{"type":"presented","frame_error":10000,"skipped":10000,"latency_ms":59999}`,
+			`{"type":"presented","frame_error":10001,"skipped":0,"latency_ms":8}`,
+			`{"type":"presented","frame_error":0,"skipped":10001,"latency_ms":8}`,
+			`{"type":"presented","frame_error":-1,"skipped":0,"latency_ms":8}`,
+			`{"type":"presented","frame_error":0,"skipped":-1,"latency_ms":8}`,
+			`{"type":"presented","frame_error":0,"skipped":0,"latency_ms":-1}`,
+			`{"type":"presented","frame_error":0,"skipped":0,"latency_ms":60000}`,
+			`{"type":"presented","frame_error":0,"skipped":0,"latency_ms":1e300}`,
+			`{"type":"presented","frame_error":9223372036854775808,"skipped":0,"latency_ms":8}`,
+			`{"type":"presented","frame_error":1.5,"skipped":0,"latency_ms":8}`,
+			`{"type":"presented","frame_error":null`, `[]`, ``,
+		} {
+			h.Message(v, []byte(m))
+			time.Sleep(time.Second)
+		}
+		if diff := cmp.Diff([]string{"0 0 8.1ms", "10000 10000 59.999s"}, h.world.presented); diff != "" {
+			t.Error(diff)
+		}
+		h.world.presented = nil
+		for range 100 { // 10 s
+			h.Message(v, []byte(`{"type":"presented","frame_error":0,"skipped":10000,"latency_ms":8}`))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := len(h.world.presented); n < 20 || n > 22 {
+			t.Errorf("%d of 100 reports in 10 s count, want two a second", n)
+		}
+		v.Leave("deleted")
+		synctest.Wait()
+	})
+}
