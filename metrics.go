@@ -33,7 +33,7 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		drops:  counter("input_drops_total", "Packets of studios that were not forwarded.", "stream", "reason"),
 		egress: counter("egress_drops_total", "Packets and messages that were not sent to viewers.", "reason"),
-		joins: histogram("join_seconds", "From a viewer's offer to its first packet.",
+		joins: histogram("join_seconds", "From a viewer's offer to its first packet of video, or of sound if it gets no video.",
 			[]float64{.02, .05, .1, .2, .3, .5, 1, 2, 5}, "stream", "snapshot"),
 		sessions: counter("sessions_ended_total", "Sessions of viewers that have ended.", "stream", "reason"),
 		frames: histogram("frame_error_frames", "How many frames after its own an event was presented, as viewers report.",
