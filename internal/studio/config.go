@@ -5,7 +5,8 @@
 //
 // Frame n shows frame n of the clip, modulo its length. It is captured at
 // start + (n - first)/FPS, and leaves at that moment, all its packets together;
-// the schedule is absolute and does not drift.
+// the schedule is absolute and does not drift. A studio that could not run for more
+// than a second passes over what it missed, and goes on with the next keyframe.
 package studio
 
 import (

@@ -13,6 +13,10 @@ const (
 
 const videoClock = 90000
 
+// maxLate is how far a studio may fall behind its schedule, because the process
+// or the machine did not run, and still send what it missed.
+const maxLate = time.Second
+
 // run is a studio at work. One goroutine owns it.
 type run struct {
 	*Studio
@@ -21,7 +25,7 @@ type run struct {
 	start  time.Time
 	frames uint64 // whose time has passed
 	tones  uint64
-	held   bool // nothing is sent until a keyframe comes and nobody has paused
+	held   bool // nothing is sent until a keyframe comes, after a pause or lost time
 	// The step from which on a track owes a sender report.
 	videoReport, audioReport uint64
 }
@@ -44,6 +48,9 @@ func (r *run) play(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
+		if r.skip(time.Now(), next) {
+			continue
+		}
 		if sound {
 			r.playTone(next)
 		} else if err := r.playFrame(next); err != nil {
@@ -52,6 +59,23 @@ func (r *run) play(ctx context.Context) error {
 	}
 	r.end()
 	return nil
+}
+
+// skip passes over whole seconds that are lost and reports whether there were
+// any. It goes by the wall clock, which unlike timers goes on while a machine
+// sleeps: capture times stay true, and the timers are set by it anew.
+func (r *run) skip(now, next time.Time) bool {
+	late := now.Round(0).Sub(next.Round(0))
+	if late <= maxLate {
+		return false
+	}
+	seconds := uint64(late / time.Second)
+	r.start = now.Add(r.start.Round(0).Sub(now.Round(0)))
+	r.frames += seconds * uint64(r.fps)
+	r.tones += seconds * tonesPerSecond
+	r.stats.hold(seconds * uint64(r.fps))
+	r.held = true
+	return true
 }
 
 // playFrame logs and sends the next frame.
@@ -64,9 +88,11 @@ func (r *run) playFrame(captured time.Time) error {
 	} else if r.held && r.pictures.keyAt(n) {
 		r.held, r.videoReport, r.audioReport = false, step, r.tones
 	}
-	if r.stats.frame(r.held); r.held {
+	if r.held {
+		r.stats.hold(1)
 		return nil
 	}
+	r.stats.frame()
 	p, err := r.pictures.at(n)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 // Stats counts what a studio did, over both tracks.
 type Stats struct {
 	Frames           uint64 // video frames sent
-	Held             uint64 // video frames whose time passed while the studio was paused
+	Held             uint64 // video frames whose time passed while the studio was paused or did not run
 	Datagrams        uint64 // RTP and RTCP packets handed to the network
 	Bytes            uint64 // in them, without IP and UDP headers
 	SendErrors       uint64 // packets that the network refused; nobody listening is one
@@ -47,14 +47,16 @@ func (c *counters) damaged() {
 	c.Damaged++
 }
 
-func (c *counters) frame(held bool) {
+func (c *counters) frame() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if held {
-		c.Held++
-		return
-	}
 	c.Frames++
+}
+
+func (c *counters) hold(frames uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Held += frames
 }
 
 // received counts a datagram of RTCP; others are ignored.
