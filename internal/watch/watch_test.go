@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,18 @@ func TestWatchFails(t *testing.T) {
 			}
 		})
 	}
+	t.Run("token", func(t *testing.T) {
+		guard := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			http.Error(w, "not for "+req.Header.Get("Authorization"), http.StatusForbidden)
+		}))
+		defer guard.Close()
+		client := &http.Client{}
+		defer client.CloseIdleConnections()
+		_, err := Run(t.Context(), Config{URL: guard.URL + "/whep/wheel", Token: "secret", HTTP: client})
+		if want := "403 Forbidden: not for Bearer secret"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	})
 	t.Run("no media", func(t *testing.T) {
 		silent := newTestRelay(t, &testRelay{})
 		client := &http.Client{}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -52,5 +53,35 @@ func TestFFmpegLive(t *testing.T) {
 	}
 	for _, a := range l.Alarms {
 		t.Errorf("alarm: %+v", a)
+	}
+}
+
+func TestJudgeLive(t *testing.T) {
+	// Two seconds at 20 frames a second; the beeps are 30 ms late, then 20 ms early.
+	var l LiveLog
+	text := `{"flashes":[{"at":500},{"at":1000},{"at":2000}],"beeps":[{"at":1030},{"at":1980}],
+		"tones":[{"at":400,"hz":300},{"at":1100,"hz":440.5},{"at":1200,"hz":439}],"skews":[{"ms":5},{"ms":1},{"ms":3}]}`
+	if err := json.Unmarshal([]byte(text), &l); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 41 {
+		changed := 7
+		if i == 30 || i == 31 {
+			changed = 0
+		}
+		l.Frames = append(l.Frames, struct {
+			At      float64 `json:"at"`
+			Changed int     `json:"changed"`
+		}{float64(50 * i), changed})
+	}
+	v := JudgeLive(&l, 1000)
+	want := "21 frames, 19 moving, still for 150 ms at most; tone within 1.0 Hz of 440; " +
+		"beep - flash -20 ms [-20 to +30], p95 30 ms of 2; the browser's own estimate +3 ms"
+	if got := v.String(); got != want || v.Unpaired != 0 {
+		t.Errorf("got  %s (%d unpaired)\nwant %s", got, v.Unpaired, want)
+	}
+	l.Beeps = l.Beeps[:1]
+	if v := JudgeLive(&l, 1000); v.Unpaired != 1 || len(v.Skews) != 1 {
+		t.Errorf("%d unpaired, %d paired; want one of each", v.Unpaired, len(v.Skews))
 	}
 }

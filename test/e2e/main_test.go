@@ -178,18 +178,6 @@ func (c *scenario) figure(format string, args ...any) {
 	c.figures = append(c.figures, fmt.Sprintf(format, args...))
 }
 
-// pause waits for a span that is itself what is tested.
-func (c *scenario) pause(d time.Duration) {
-	c.Helper()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c.ctx.Done():
-		c.Fatal(c.ctx.Err())
-	}
-}
-
 // open starts Chromium on a page of the relay.
 func (c *scenario) open(path string, width, height int) {
 	c.Helper()
