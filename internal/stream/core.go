@@ -45,6 +45,7 @@ const (
 	DropTooLate   = "too_late"
 	DropMalformed = "malformed_payload"
 	DropNoKey     = "before_keyframe"
+	DropRestarted = "source_changed" // waited for an older packet of the source before
 )
 
 // Core is the pure state machine of one stream. Time is an argument, and never
@@ -102,7 +103,7 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 	switch t.lock.Admit(from, a.Header.SSRC, a.Header.PayloadType, a.At) {
 	case forward.Admitted:
 	case forward.Locked:
-		t.input.Restart(func(a forward.Arrival) { a.Buffer.Release() })
+		t.input.Restart(func(a forward.Arrival) { c.drop(a, DropRestarted) })
 	case forward.WrongType:
 		c.drop(a, DropType)
 		return
@@ -148,11 +149,18 @@ func (c *Core) drain(t *track, now time.Time) {
 }
 
 func (c *Core) acceptAudio(t *track, a forward.Arrival, slot uint64, late bool, now time.Time) {
-	ts, restarted := t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At)
-	if restarted {
-		t.clock.Anchor(ts, a.At)
+	ts, ok := t.line.Late(a.Header.SSRC, a.Header.Timestamp)
+	if late && !ok {
+		c.out.Drop(DropTooLate, 1)
+		return
 	}
-	t.clock.Arrived(ts, a.At)
+	if !late {
+		var restarted bool
+		if ts, restarted = t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At); restarted {
+			t.clock.Anchor(ts, a.At)
+		}
+		t.clock.Arrived(ts, a.At)
+	}
 	p := forward.Packet{
 		Buffer: a.Buffer, Header: a.Header, Slot: slot, TS: ts, Arrival: a.At, Track: t.id, FrameStart: true,
 	}
@@ -242,7 +250,7 @@ func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late boo
 		c.resumed = false
 		c.recovered(f, now)
 	}
-	c.resolve(f, now)
+	c.resolve(f, late, now)
 }
 
 // insertParameterSets puts the parameter sets that came only in the SDP before a
@@ -282,6 +290,9 @@ func (c *Core) keep(t *track, p *forward.Packet, late bool) {
 		return
 	}
 	if late && p.Slot < t.next {
+		if f := c.frames.Lookup(p.TS); t.id == forward.Video && f != nil && f.Sent.IsZero() {
+			f.Sent = p.Arrival
+		}
 		c.out.Forward(t.history.Get(p.Slot)) // not p, which would then escape to the heap
 	}
 }

@@ -678,3 +678,45 @@ func TestBFramesAreNamedAndTold(t *testing.T) {
 		t.Errorf("health: %q", h)
 	}
 }
+
+// What comes late within the delay line leaves in its turn, with its frame.
+func TestHoldKeepsAPlaceForALatePacket(t *testing.T) {
+	const hold = 500 * time.Millisecond
+	tb := newTable(t, func(c *Config) { c.Hold = hold })
+	tb.frame(true, 1)
+	lost := tb.feed
+	tb.feed.seq++
+	tb.packet(tb.nal(false, 1), true)
+	tb.feed.frames++
+	tb.feed.ts += ticks
+	tb.advance(60 * time.Millisecond)
+	next := tb.mark(marker.Request{ID: "next", At: marker.At{Next: true}})
+	tb.raw(lost.seq, lost.ts, []byte{0x41, 7}, false)
+	select {
+	case a := <-next:
+		t.Errorf("a late packet is nobody's next frame: %+v", a)
+	default:
+	}
+	for range 30 {
+		tb.frame(false, 1)
+	}
+	got := tb.packets()
+	for i := 1; i < len(got); i++ {
+		if got[i].packet.Slot != got[i-1].packet.Slot+1 {
+			t.Fatalf("slot %d after %d", got[i].packet.Slot, got[i-1].packet.Slot)
+		}
+	}
+	if len(got) < 10 {
+		t.Errorf("only %d packets left", len(got))
+	}
+}
+
+func TestAPausedFeedForgets(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 1)
+	ts := tb.core.sent
+	tb.advance(20 * time.Second)
+	if a := answered1(t, tb.mark(marker.Request{ID: "x", At: marker.At{TS: ts}})); !errors.Is(a.Err, marker.ErrUnresolvable) {
+		t.Errorf("a frame of 20 s ago: %+v", a)
+	}
+}

@@ -71,7 +71,7 @@ func (c *Core) Mark(r marker.Request, ticket Ticket, now time.Time) {
 		return
 	}
 	p := &pending{request: r, digest: digest, target: target(r.At), tickets: []Ticket{ticket}}
-	frame, err := c.find(p.target)
+	frame, err := c.find(p.target, now)
 	switch {
 	case err != nil:
 		answer(Answer{Err: err})
@@ -101,12 +101,15 @@ func target(at marker.At) timeline.Target {
 }
 
 // find returns the frame that a target names, or nil if it has not come.
-func (c *Core) find(t timeline.Target) (*timeline.Frame, error) {
+func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 	video := c.tracks[forward.Video]
 	if video == nil {
 		return nil, fmt.Errorf("%w: the stream has no video track", marker.ErrUnresolvable)
 	}
 	frame, verdict := c.frames.Find(t, video.step())
+	if frame != nil && now.Sub(frame.Accepted) > c.cfg.Hold+c.cfg.History {
+		verdict = timeline.TooOld // nothing has come since that would have pushed it out
+	}
 	switch verdict {
 	case timeline.Found:
 		return frame, nil
@@ -126,12 +129,12 @@ func (c *Core) find(t timeline.Target) (*timeline.Frame, error) {
 	return nil, fmt.Errorf("%w: the studio has sent nothing with this SSRC", marker.ErrUnresolvable)
 }
 
-// resolve binds what waited for a frame to it.
-func (c *Core) resolve(f *timeline.Frame, now time.Time) {
+// resolve binds what waited for a frame to it. A late frame is nobody's next.
+func (c *Core) resolve(f *timeline.Frame, late bool, now time.Time) {
 	step := c.tracks[forward.Video].step()
 	waiting := c.pending[:0]
 	for _, p := range c.pending {
-		if p.target.Matches(f, step) {
+		if p.target.Matches(f, step) && !(late && p.target.Next) {
 			c.bind(p, f, now)
 		} else {
 			waiting = append(waiting, p)

@@ -19,12 +19,14 @@ const (
 // release forwards what has been held long enough, in order.
 func (c *Core) release(t *track, now time.Time) {
 	for ; t.next < t.history.End(); t.next++ {
+		// A slot that is empty is given up with the next packet, not before: what
+		// comes late within the delay line leaves in its turn.
+		if due, ok := t.due(c.cfg.Hold); !ok || now.Before(due) {
+			return
+		}
 		p := t.history.Get(t.next)
 		if p == nil {
-			continue // lost before it came here
-		}
-		if now.Sub(p.Arrival) < c.cfg.Hold {
-			return
+			continue
 		}
 		if t.id == forward.Video {
 			c.releaseVideo(t, p, now)

@@ -128,7 +128,8 @@ func (s *Shard) nack(v *Viewer, t forward.Track, numbers []uint16, now time.Time
 	slots := make([]uint64, 0, len(numbers))
 	for _, number := range numbers {
 		slot, ok := v.tracks[t].sequence.Slot(number)
-		if ok && v.resends.Allow(slot, nominalSize, v.rtt, now) {
+		key := slot*forward.Tracks + uint64(t) // slots of different tracks may be equal
+		if ok && v.resends.Allow(key, nominalSize, v.rtt, now) {
 			slots = append(slots, slot)
 		}
 	}

@@ -53,6 +53,9 @@ func (m *Memory) ReadBatch(batch []Datagram) (int, error) {
 	case d := <-m.in:
 		b := batch[0].Buffer
 		b.Data = b.Memory()[:copy(b.Memory(), d.data)]
+		if len(d.data) > len(b.Memory()) {
+			b.Data = b.Data[:0]
+		}
 		batch[0].From = d.addr
 		return 1, nil
 	case <-m.closed:
