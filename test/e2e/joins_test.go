@@ -14,7 +14,7 @@ import (
 // they have a picture, miss no event, see none twice, and need not wait for the
 // next keyframe.
 func TestJoins(t *testing.T) {
-	c := begin(t, 5*time.Minute, chromium)
+	c := begin(t, 12*time.Minute, chromium)
 	n := ofFull(50, 10)
 	burst := c.joins(n, "")
 	c.figure("%d joins: first frame after %.0f ms [%.0f-%.0f], %d events, %d gaps, %d doubles",

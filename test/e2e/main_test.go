@@ -125,7 +125,7 @@ func (c *scenario) tidy() {
 			}
 		}
 		if messages, err := c.browser.Console(); err == nil && c.Failed() && len(messages) > 0 {
-			c.Logf("the page's console:\n%s", strings.Join(messages[:min(len(messages), 40)], "\n"))
+			c.Logf("the page's console (%d lines):\n%s", len(messages), strings.Join(messages[:min(len(messages), 8)], "\n"))
 		}
 		if err := c.browser.Close(); err != nil {
 			c.Error(err)
