@@ -42,12 +42,14 @@ const ToneHz = 440
 //
 // Both outputs are told one wall-clock time for timestamp 0, as a studio's
 // encoders are by their common clock; otherwise each output of ffmpeg takes the
-// time at which it happened to be opened.
+// time at which it happened to be opened. Sound is read in steps of 20 ms, as it
+// is sent: steps of another length would leave in bursts, and every viewer would
+// have to buffer for them.
 func FFmpegStudio(program, video, audio string, start time.Time) []string {
 	const flash = "lt(mod(t\\,1)\\,0.1)"
 	picture := "testsrc2=size=640x360:rate=30,drawbox=x=0:y=0:w=96:h=96:color=black:t=fill," +
 		"drawbox=x=0:y=0:w=96:h=96:color=white:t=fill:enable='" + flash + "'"
-	sound := fmt.Sprintf("aevalsrc=exprs='0.1*sin(2*PI*%d*t)+0.5*sin(2*PI*3000*t)*%s':sample_rate=48000", ToneHz, flash)
+	sound := fmt.Sprintf("aevalsrc=exprs='0.1*sin(2*PI*%d*t)+0.5*sin(2*PI*3000*t)*%s':sample_rate=48000:nb_samples=960", ToneHz, flash)
 	zero := fmt.Sprint(start.UnixMicro())
 	return []string{
 		program, "-nostdin", "-hide_banner", "-loglevel", "warning",

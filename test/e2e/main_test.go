@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -160,6 +161,9 @@ func (c *scenario) end(started time.Time) {
 		r.passed++
 	}
 	name := strings.TrimPrefix(c.Name(), "Test")
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil && c.Failed() {
+		c.figure("load average of the machine %s, %d cores", strings.Fields(string(load))[0], runtime.NumCPU())
+	}
 	line := fmt.Sprintf("%s %-22s %4.0f s  %s", word, name, time.Since(started).Seconds(), strings.Join(c.figures, "; "))
 	r.lines = append(r.lines, line)
 	c.Log(line)
