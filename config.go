@@ -194,7 +194,7 @@ type AudioConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		HTTP:    HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
-		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true},
+		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
 		Admin:   AdminConfig{Listen: "127.0.0.1:9090"},
 		Streams: map[string]StreamConfig{},
 	}

@@ -30,7 +30,7 @@ var fields = map[string]struct{ def, bad string }{
 	"media.public_ips":                       {"[]", "224.0.0.1"},
 	"media.max_udp_payload":                  {"1232", "1453"},
 	"media.playout_delay.min":                {"0s", "5ms"},
-	"media.playout_delay.max":                {"0s", "41s"},
+	"media.playout_delay.max":                {"100ms", "41s"},
 	"media.include_loopback":                 {"false", ""},
 	"media.join_burst":                       {"true", ""},
 	"admin.listen":                           {"127.0.0.1:9090", "0.0.0.0:9090"},

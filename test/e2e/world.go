@@ -41,7 +41,7 @@ type World struct {
 func (w *World) config(codec string) string {
 	listen := func(s string) string { return cmp.Or(s, "127.0.0.1:0") }
 	return fmt.Sprintf(`http: {listen: "%s"}
-media: {udp: "%s", include_loopback: true, playout_delay: {max: 300ms}%s}
+media: {udp: "%s", include_loopback: true%s}
 admin: {listen: "127.0.0.1:0"}
 state: {dir: %q}
 streams:
