@@ -72,6 +72,17 @@ describe("FramelockPlayer", () => {
     expect(video.srcObject).not.toBeNull();
   });
 
+  it("shows no picture before the state is known, unless the snapshot does not come", async () => {
+    player.start({ src });
+    await settle();
+    const peer = FakePeer.all[0]!;
+    peer.ontrack?.({ track: { kind: "video" } });
+    peer.becomes("connected");
+    expect(video.srcObject).toBeNull();
+    await vi.advanceTimersByTimeAsync(1_600);
+    expect(video.srcObject).not.toBeNull();
+  });
+
   it("ends its session when stopped", async () => {
     player.start({ src, token: "secret" });
     await settle();

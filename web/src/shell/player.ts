@@ -40,6 +40,8 @@ export interface StatusChange {
 
 /** A session that is not connected after this long is given up. */
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long a connected player waits for the snapshot before it shows pictures without one. */
+const SNAPSHOT_PATIENCE_MS = 1_500;
 
 interface Session {
   pc: RTCPeerConnection;
@@ -155,15 +157,21 @@ export class FramelockPlayer {
     pc.addTransceiver("video", { direction: "recvonly" });
     pc.addTransceiver("audio", { direction: "recvonly" });
     this.framelock.connect(pc);
-    pc.ontrack = ({ track }) => {
-      media.addTrack(track);
+    pc.ontrack = ({ track }) => media.addTrack(track);
+    // Pictures are shown once the state is known: however busy the page is, no frame
+    // is presented before the snapshot has been taken in.
+    const show = () => {
+      forget();
+      if (pc.connectionState === "closed" || this.video.srcObject === media) return;
       // The element blanks on a new source until its first frame; a canvas keeps its picture.
-      if (track.kind === "video") this.video.srcObject = media;
+      this.video.srcObject = media;
       this.video.play().catch(() => undefined); // interrupted by the next srcObject, or not allowed yet
     };
+    const forget = this.framelock.events.on("snapshot", show);
     pc.onconnectionstatechange = () => {
       if (pc.connectionState === "connected") {
         onConnected();
+        setTimeout(show, SNAPSHOT_PATIENCE_MS);
         if (this.current.status !== "live") this.become("waiting");
       }
       if (pc.connectionState === "failed" || pc.connectionState === "closed") {
