@@ -4,27 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/udp"
 )
 
 // ports is every socket of a running relay.
 type ports struct {
 	http, admin net.Listener // nil if not wanted
-	media       net.PacketConn
+	media       udp.Conn
 	endpoint    *egress.Endpoint // owns media
 	rtp         map[string][forward.Tracks]*ingest.Listener
 }
 
-// Buffers of the sockets, in bytes, and of free packets.
-const (
-	mediaSocketBuffer = 4 << 20
-	packetsKept       = 4096
-)
+// packetsKept is how many free packets a stream keeps for reuse.
+const packetsKept = 4096
 
 // open opens every socket, so that an address that cannot be had is found out
 // before anything works.
@@ -66,17 +65,44 @@ func (r *Relay) openMedia() error {
 		return taken("media.udp", listen, err)
 	}
 	r.ports.media = conn
-	if udp, ok := conn.(*net.UDPConn); ok {
-		// The kernel may grant less; that is no reason not to start.
-		_ = udp.SetReadBuffer(mediaSocketBuffer)
-		_ = udp.SetWriteBuffer(mediaSocketBuffer)
+	addresses, err := announced(conn.LocalAddr(), r.cfg.Media)
+	if err != nil {
+		return err
 	}
-	host := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	r.ports.endpoint, err = egress.NewEndpoint(egress.EndpointConfig{
-		Conn: conn, PublicIPs: r.cfg.Media.PublicIPs, Logger: r.log,
-		Loopback: r.cfg.Media.IncludeLoopback || host.Unmap().IsLoopback(),
+		Conn: conn, Addresses: addresses, Now: r.now, Drops: r.metrics, Logger: r.log,
 	})
 	return err
+}
+
+// announced returns where viewers reach the media port: the public addresses if
+// there are any, or else the one that the port is on, or else the machine's own.
+func announced(port netip.AddrPort, c MediaConfig) ([]netip.AddrPort, error) {
+	var all []netip.AddrPort
+	add := func(a netip.Addr) { all = append(all, netip.AddrPortFrom(a.Unmap(), port.Port())) }
+	switch {
+	case len(c.PublicIPs) > 0:
+		for _, a := range c.PublicIPs {
+			add(a)
+		}
+	case !port.Addr().IsUnspecified():
+		add(port.Addr())
+	default:
+		own, err := net.InterfaceAddrs()
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range own {
+			p, err := netip.ParsePrefix(a.String())
+			if ip := p.Addr().Unmap(); err == nil && !ip.IsLinkLocalUnicast() && !ip.IsLoopback() && (ip.Is4() || port.Addr().Is6()) {
+				add(ip)
+			}
+		}
+	}
+	if c.IncludeLoopback && port.Addr().IsUnspecified() {
+		add(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
+	return all, nil
 }
 
 func (r *Relay) openStream(s *Stream) error {

@@ -21,7 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
+
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -30,6 +30,7 @@ import (
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/udp"
 	"github.com/framelock/relay/signaling/auth"
 )
 
@@ -54,7 +55,7 @@ type Relay struct {
 	addrs   Addrs
 	ports   ports
 	// Sockets come from here, so that tests can run on a network of their own.
-	listenMedia func(address string) (net.PacketConn, error)
+	listenMedia func(address string) (udp.Conn, error)
 	listenRTP   func(t forward.Track, address string, mux bool, pool *packet.Pool, now func() time.Time) (*ingest.Listener, error)
 }
 
@@ -80,7 +81,7 @@ func New(cfg Config) (*Relay, error) {
 	r := &Relay{
 		cfg: cfg, log: cfg.Logger, now: cfg.Clock, streams: map[string]*Stream{}, sessions: newSessions(),
 		ready: make(chan struct{}), listenRTP: ingest.Listen,
-		listenMedia: func(address string) (net.PacketConn, error) { return net.ListenPacket("udp", address) },
+		listenMedia: udp.Listen,
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

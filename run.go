@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,8 +30,13 @@ const (
 // serve works on open sockets until ctx ends or something fails, then ends it all
 // in the order of the flow: inputs, streams, sessions, shards.
 func (r *Relay) serve(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, r.ports.close()) }()
-	shards, stopShards := r.startShards()
+	reading := make(chan error, 1)
+	go func() { reading <- r.ports.endpoint.Run() }()
+	defer func() { err = errors.Join(err, r.ports.close(), <-reading) }()
+	shards, stopShards, err := r.startShards()
+	if err != nil {
+		return err
+	}
 	defer stopShards()
 	loops, err := r.makeLoops(shards)
 	if err != nil {
@@ -56,18 +62,24 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 
 // startShards starts as many shards as there are cores. The returned function
 // stops them.
-func (r *Relay) startShards() ([]*egress.Shard, func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running errgroup.Group
+func (r *Relay) startShards() ([]*egress.Shard, func(), error) {
 	shards := make([]*egress.Shard, runtime.GOMAXPROCS(0))
 	for i := range shards {
+		writer, err := r.ports.media.NewWriter()
+		if err != nil {
+			return nil, nil, err
+		}
 		shards[i] = egress.NewShard(egress.Settings{
-			PlayoutDelay: r.cfg.Media.PlayoutDelay.extension(), Now: r.now, Drops: r.metrics,
+			PlayoutDelay: r.cfg.Media.PlayoutDelay.extension(), Writer: writer, Now: r.now, Drops: r.metrics,
 		})
-		running.Go(func() error { shards[i].Run(ctx); return nil })
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, s := range shards {
+		running.Go(func() { s.Run(ctx) })
 	}
 	r.sessions.shards = shards
-	return shards, func() { cancel(); _ = running.Wait() }
+	return shards, func() { cancel(); running.Wait() }, nil
 }
 
 // makeLoops takes every stream's lease.

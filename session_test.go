@@ -117,9 +117,9 @@ func TestSessionOverABadNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		socket := udp.NewMemory(netip.MustParseAddrPort("192.0.2.9:5004"))
-		r.listenMedia = func(string) (net.PacketConn, error) {
+		r.listenMedia = func(string) (udp.Conn, error) {
 			conn, err := wan.relay.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 7882})
-			return &reordering{PacketConn: conn}, err
+			return udp.FromPacketConn(&reordering{PacketConn: conn}), err
 		}
 		r.listenRTP = func(track forward.Track, _ string, _ bool, pool *packet.Pool, now func() time.Time) (*ingest.Listener, error) {
 			return ingest.NewListener(track, socket, nil, pool, now), nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -57,17 +56,13 @@ func (r *Relay) Play(_ context.Context, name string, offer sdp.Offer, viewer aut
 	if err != nil {
 		return whep.Answer{}, err
 	}
-	v, answer, err := egress.Open(r.ports.endpoint, chosen, id, s.cfg.Number, loop, shard)
+	v, answer, err := egress.Open(r.ports.endpoint, chosen.offer(offer), id, s.cfg.Number, loop, shard)
 	if err != nil {
 		r.sessions.left(id)
-		if errors.Is(err, egress.ErrOffer) {
-			r.log.Info("offer not answered", "stream", name, "error", err)
-			return whep.Answer{}, &sdp.FieldError{Field: "offer", Allowed: "an offer that the relay can answer"}
-		}
 		return whep.Answer{}, err
 	}
 	r.sessions.opened(id, v)
-	return whep.Answer{SDP: []byte(answer), Session: id}, nil
+	return whep.Answer{SDP: offer.Answer(chosen.answer(answer)), Session: id}, nil
 }
 
 // Stop implements whep.Gateway. A session that is not the caller's own is not
@@ -79,37 +74,6 @@ func (r *Relay) Stop(_ context.Context, stream, id string, viewer auth.Identity)
 	}
 	s.viewer.Leave("deleted")
 	return nil
-}
-
-// choose picks what the viewer gets of what it offers to receive: the studio's
-// own formats, since nothing is transcoded.
-func (s *streamSetup) choose(o sdp.Offer) (egress.Offer, error) {
-	chosen := egress.Offer{SDP: o.SDP, Channels: o.Application}
-	if s.Video != nil && o.Video != nil {
-		f, ok := o.Video.Choose(s.Video.Codec, s.profile)
-		if !ok {
-			return chosen, noCodec("video", s.Video.Codec.String(), o.Video.Names)
-		}
-		chosen.Video = trackFormat(f, o.Video.MID)
-	}
-	if s.Audio != nil && o.Audio != nil {
-		f, ok := o.Audio.Choose(s.Audio.Codec, "")
-		if !ok {
-			return chosen, noCodec("audio", s.Audio.Codec.String(), o.Audio.Names)
-		}
-		chosen.Audio = trackFormat(f, o.Audio.MID)
-	}
-	return chosen, nil
-}
-
-func noCodec(kind, sent string, offered []string) error {
-	return fmt.Errorf("%w: the studio sends %s %s, the viewer offers %v", whep.ErrNoCodec, kind, sent, offered)
-}
-
-func trackFormat(f sdp.Format, mid string) *egress.TrackFormat {
-	return &egress.TrackFormat{
-		Codec: f.Codec, PayloadType: f.PayloadType, FMTP: f.FMTP, RTXPayloadType: f.RTX, MID: mid,
-	}
 }
 
 // newSessionID returns 128 bits that nobody can guess.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -13,14 +12,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pion/ice/v4"
-	"github.com/pion/webrtc/v4"
 
 	"github.com/framelock/relay/media/codec"
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/udp"
 )
 
 // hall is a Loop that runs, with a shard and what it told the world.
@@ -148,58 +146,22 @@ func (h *hall) film(key bool) {
 	}}})
 }
 
-// silence is a socket on which nothing ever comes.
-type silence struct {
-	net.PacketConn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (s *silence) ReadFrom([]byte) (int, net.Addr, error)    { <-s.closed; return 0, nil, net.ErrClosed }
-func (s *silence) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
-func (s *silence) LocalAddr() net.Addr                       { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 7882} }
-func (s *silence) Close() error                              { s.once.Do(func() { close(s.closed) }); return nil }
-func (s *silence) SetDeadline(time.Time) error               { return nil }
-func (s *silence) SetReadDeadline(time.Time) error           { return nil }
-func (s *silence) SetWriteDeadline(time.Time) error          { return nil }
-
-// viewers returns a source of viewers of the stream that never connect, and what
-// closes it.
-func (h *hall) viewers() (next func() *egress.Viewer, done func()) {
+// viewers returns a source of viewers of the stream that never connect.
+func (h *hall) viewers() (next func() *egress.Viewer) {
 	h.t.Helper()
+	port := netip.MustParseAddrPort("127.0.0.1:7882")
 	endpoint, err := egress.NewEndpoint(egress.EndpointConfig{
-		Conn: &silence{closed: make(chan struct{})}, Loopback: true, Logger: slog.New(slog.DiscardHandler),
+		Conn: udp.NewMemory(port), Addresses: []netip.AddrPort{port}, Now: time.Now, Drops: &h.world, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	settings := webrtc.SettingEngine{}
-	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // which would open a socket
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if _, err = pc.CreateDataChannel("x", nil); err != nil {
-		h.t.Fatal(err)
-	}
-	offer, err := pc.CreateOffer(nil)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	next = func() *egress.Viewer {
-		v, _, err := egress.Open(endpoint, egress.Offer{SDP: offer.SDP, Channels: true}, "x", 0, h, h.shard)
+	return func() *egress.Viewer {
+		v, _, err := egress.Open(endpoint, egress.Offer{Ufrag: "x", Formats: egress.Formats{Channels: true}}, "x", 0, h, h.shard)
 		if err != nil {
 			h.t.Fatal(err)
 		}
 		return v
-	}
-	return next, func() {
-		if err := endpoint.Close(); err != nil {
-			h.t.Error(err)
-		}
-		if err := pc.Close(); err != nil {
-			h.t.Error(err)
-		}
 	}
 }
 
@@ -218,8 +180,7 @@ func (h *hall) counts() [3]int {
 // A viewer's coming and going may reach the loop and the shard in any order.
 func TestWhoHasLeftIsNotCounted(t *testing.T) {
 	inHall(t, func(h *hall) {
-		next, done := h.viewers()
-		defer done()
+		next := h.viewers()
 		for _, tt := range []struct {
 			name string
 			do   func(*egress.Viewer)
@@ -318,8 +279,7 @@ func TestKeyframeWishesAreOne(t *testing.T) {
 // Resends never take the room of wishes that a viewer cannot go without.
 func TestResendsLeaveRoomForOtherWishes(t *testing.T) {
 	inHall(t, func(h *hall) {
-		next, done := h.viewers()
-		defer done()
+		next := h.viewers()
 		v := next()
 		busy := make(chan struct{})
 		h.wish(func() { <-busy })
@@ -344,8 +304,7 @@ func TestResendsLeaveRoomForOtherWishes(t *testing.T) {
 
 func TestReportsOfViewersAreBounded(t *testing.T) {
 	inHall(t, func(h *hall) {
-		next, done := h.viewers()
-		defer done()
+		next := h.viewers()
 		v := next()
 		for _, m := range []string{
 			`{"type":"presented","frame_error":0,"skipped":0,"latency_ms":8.1}`,

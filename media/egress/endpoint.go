@@ -4,206 +4,237 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/pion/ice/v4"
-	"github.com/pion/interceptor"
-	"github.com/pion/transport/v4"
-	"github.com/pion/webrtc/v4"
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
+	"github.com/pion/transport/v4/packetio"
 
-	"github.com/framelock/relay/media/codec"
+	"github.com/framelock/relay/media/ice"
+	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/udp"
 )
 
 // EndpointConfig says where viewers reach the relay.
 type EndpointConfig struct {
-	Conn      net.PacketConn // the one UDP port; the endpoint owns it
-	PublicIPs []netip.Addr   // announced instead of the local addresses
-	Loopback  bool           // also announce loopback addresses
-	Net       transport.Net  // nil = the machine's own
+	Conn      udp.Conn         // the one UDP port; the endpoint owns it
+	Addresses []netip.AddrPort // announced to viewers
+	Now       func() time.Time
+	Drops     Drops
 	Logger    *slog.Logger
 }
 
-// Endpoint is the UDP port on which all viewers' sessions meet.
+// Endpoint is the UDP port on which all viewers' sessions meet. It answers
+// connectivity checks, and sends nothing to an address that has not proven itself.
 type Endpoint struct {
-	mux         ice.UDPMux
-	settings    webrtc.SettingEngine
-	certificate webrtc.Certificate
+	cfg         EndpointConfig
+	certificate tls.Certificate
+	fingerprint string
+	logs        pionLogs
+	closed      atomic.Bool
+
+	mu        sync.Mutex
+	byUfrag   map[string]*Transport
+	byAddress map[netip.AddrPort]*Transport // validated ones
 }
 
-// TrackFormat is how one track of an offer is answered.
-type TrackFormat struct {
-	Codec          codec.Codec
-	PayloadType    uint8
-	FMTP           string
-	RTXPayloadType uint8  // 0 = none offered
-	MID            string // RFC 5888
-}
-
-// Offer is a viewer's offer and what the relay chose of it.
+// Offer is a viewer's offer, and what the relay chose of it. The SSRCs of Formats
+// are not set; a track with payload type 0 is not sent.
 type Offer struct {
-	SDP          string
-	Video, Audio *TrackFormat // nil = not offered or not there
-	Channels     bool         // the offer has an application section
+	Ufrag       string // the viewer's (RFC 8839, section 5.4)
+	Fingerprint Fingerprint
+	Formats     Formats
 }
 
-// The header extensions that viewers may negotiate.
-const (
-	uriPlayoutDelay = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-	uriCaptureTime  = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
-	uriMarker       = "urn:framelock:rtp-hdrext:marker:1"
-)
+// Answer is what the viewer is told of its session.
+type Answer struct {
+	Ufrag, Password string
+	Fingerprint     string // of the relay's certificate, by SHA-256
+	Addresses       []netip.AddrPort
+	Formats         Formats
+}
 
-// ErrOffer is wrapped by the error for an offer that cannot be answered.
-var ErrOffer = errors.New("the offer cannot be answered")
+// ErrNoAddress says that viewers could not reach the relay.
+var ErrNoAddress = errors.New("no address to announce: set media.public_ips, or listen on an address that viewers reach")
 
-// NewEndpoint returns the endpoint on a UDP port. The relay is ICE-lite: it sends
-// nothing to an address that has not proven itself.
+// NewEndpoint returns the endpoint on a UDP port; Run makes it work.
 func NewEndpoint(c EndpointConfig) (*Endpoint, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := webrtc.GenerateCertificate(key)
+	certificate, err := selfsign.SelfSign(key)
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{certificate: *certificate}
-	logs := pionLogs{c.Logger}
-	e.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: c.Conn, Net: c.Net, Logger: logs.NewLogger("ice-mux")})
-	s := &e.settings
-	s.LoggerFactory = logs
-	s.SetLite(true)
-	s.SetICETimeouts(5*time.Second, 10*time.Second, 2*time.Second)
-	s.SetICEUDPMux(e.mux)
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetIncludeLoopbackCandidate(c.Loopback)
-	if c.Net != nil {
-		s.SetNet(c.Net)
-	}
-	if len(c.PublicIPs) > 0 {
-		external := make([]string, len(c.PublicIPs))
-		for i, ip := range c.PublicIPs {
-			external[i] = ip.String()
-		}
-		err = s.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
-			External: external, AsCandidateType: webrtc.ICECandidateTypeHost,
-		})
-	}
-	return e, errors.Join(err, s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer))
+	fingerprint, err := fingerprintOf(certificate.Certificate[0], "sha-256")
+	return &Endpoint{
+		cfg: c, certificate: certificate, fingerprint: fingerprint, logs: pionLogs{c.Logger},
+		byUfrag: map[string]*Transport{}, byAddress: map[netip.AddrPort]*Transport{},
+	}, err
 }
 
-// Close ends all sessions of the endpoint and closes its port.
-func (e *Endpoint) Close() error { return e.mux.Close() }
-
-// Open answers an offer. The session talks to feedback from then on, starting
-// before Open returns.
-func (e *Endpoint) Open(offer Offer, feedback Feedback) (*Peer, string, error) {
-	engine := &webrtc.MediaEngine{}
-	for _, f := range []*TrackFormat{offer.Video, offer.Audio} {
-		if err := register(engine, f); err != nil {
-			return nil, "", err
+// Open makes a session for an offer. The session talks to feedback from then on,
+// starting before Open returns.
+func (e *Endpoint) Open(offer Offer, feedback Feedback) (*Transport, Answer, error) {
+	if len(e.cfg.Addresses) == 0 {
+		return nil, Answer{}, ErrNoAddress
+	}
+	t := &Transport{
+		endpoint: e, feedback: feedback, formats: offer.Formats, fingerprint: offer.Fingerprint,
+		agent:   ice.Agent{Ufrag: randomText(ufragSize), Password: randomText(passwordSize), Remote: offer.Ufrag},
+		budgets: newBudgets(), inbox: packetio.NewBuffer(), done: make(chan struct{}),
+	}
+	t.inbox.SetLimitCount(inboxLimit)
+	for id := range t.formats.Track {
+		if f := &t.formats.Track[id]; f.PayloadType != 0 {
+			f.SSRC = randomSSRC()
+			if f.RTXPayloadType != 0 {
+				f.RTXSSRC = randomSSRC()
+			}
 		}
 	}
-	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(e.settings),
-		webrtc.WithInterceptorRegistry(&interceptor.Registry{}))
-	pc, err := api.NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{e.certificate}})
-	if err != nil {
-		return nil, "", err
-	}
-	p, err := newPeer(pc, offer, feedback)
-	if err == nil {
-		var answer string
-		if answer, err = p.answer(offer.SDP); err == nil {
-			return p, answer, nil
-		}
-	}
-	return nil, "", errors.Join(fmt.Errorf("%w: %w", ErrOffer, err), pc.Close())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.byUfrag[t.agent.Ufrag] = t
+	return t, Answer{
+		Ufrag: t.agent.Ufrag, Password: t.agent.Password, Fingerprint: e.fingerprint,
+		Addresses: e.cfg.Addresses, Formats: t.formats,
+	}, nil
 }
 
-// register tells pion of one format, with the offer's own payload types, so that
-// nothing else can be negotiated.
-func register(engine *webrtc.MediaEngine, f *TrackFormat) error {
-	if f == nil {
-		return nil
+// Lengths of what is made up for a session, in characters of 6 bits. RFC 8445,
+// section 5.3, asks for 24 and 128 bits; a ufrag that nobody guesses keeps checks
+// of strangers away from the cryptography.
+const (
+	ufragSize    = 16
+	passwordSize = 24
+	inboxLimit   = 64 // datagrams of DTLS that wait
+)
+
+// randomText returns characters that ICE allows (RFC 8839, section 5.4).
+func randomText(n int) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	for i := range b {
+		b[i] = alphabet[b[i]%64]
 	}
-	kind, channels := webrtc.RTPCodecTypeVideo, uint16(0)
-	feedback := []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"}}
-	if !f.Codec.Video() {
-		kind, channels, feedback = webrtc.RTPCodecTypeAudio, 2, nil
-	}
-	capability := webrtc.RTPCodecCapability{
-		MimeType: kind.String() + "/" + f.Codec.String(), ClockRate: f.Codec.ClockRate(), Channels: channels,
-		SDPFmtpLine: f.FMTP, RTCPFeedback: feedback,
-	}
-	err := engine.RegisterCodec(webrtc.RTPCodecParameters{
-		RTPCodecCapability: capability, PayloadType: webrtc.PayloadType(f.PayloadType),
-	}, kind)
-	if err == nil && f.RTXPayloadType != 0 {
-		err = engine.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: webrtc.MimeTypeRTX, ClockRate: f.Codec.ClockRate(),
-				SDPFmtpLine: fmt.Sprintf("apt=%d", f.PayloadType),
-			},
-			PayloadType: webrtc.PayloadType(f.RTXPayloadType),
-		}, kind)
-	}
-	extensions := []string{uriCaptureTime}
-	if f.Codec.Video() {
-		extensions = []string{uriPlayoutDelay, uriCaptureTime, uriMarker}
-	}
-	for _, uri := range extensions {
-		if err == nil {
-			err = engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, kind)
-		}
-	}
-	return err
+	return string(b)
 }
 
-// oneByte reports whether a header extension's identifier fits the one-byte form.
-func oneByte(id int) bool { return id >= 1 && id <= 14 }
-
-// oneByteForm leaves out of an offer the header extensions that only the two-byte
-// form can carry (RFC 8285, section 6), so that they are not answered.
-func oneByteForm(offer string) string {
-	lines := strings.SplitAfter(offer, "\n")
-	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
-		value, ok := strings.CutPrefix(line, "a=extmap:")
-		if !ok {
-			return false
-		}
-		id, err := strconv.Atoi(value[:strings.IndexAny(value+" ", "/ ")])
-		return err == nil && !oneByte(id)
-	}), "")
+func randomSSRC() uint32 {
+	n, _ := rand.Int(rand.Reader, big.NewInt(1<<32-1)) // never fails
+	return uint32(n.Uint64()) + 1
 }
 
-// answer completes the negotiation. With ICE-lite on one port all candidates are
-// known at once.
-func (p *Peer) answer(offer string) (string, error) {
-	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: oneByteForm(offer)})
-	if err != nil {
-		return "", err
+// Run takes what comes until the endpoint is closed.
+func (e *Endpoint) Run() error {
+	stop := make(chan struct{})
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { e.sweep(stop) })
+	defer sweeping.Wait()
+	defer close(stop)
+	pool := packet.NewPool(readBatch)
+	batch := make([]udp.Datagram, readBatch)
+	for i := range batch {
+		batch[i].Buffer = pool.Get()
 	}
-	answer, err := p.pc.CreateAnswer(nil)
-	if err != nil {
-		return "", err
+	r := reader{e: e}
+	for {
+		n, err := e.cfg.Conn.ReadBatch(batch)
+		if e.closed.Load() || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := e.cfg.Now()
+		for i := range batch[:n] {
+			r.take(batch[i].Buffer.Data, batch[i].From, now)
+		}
 	}
-	gathered := webrtc.GatheringCompletePromise(p.pc)
-	if err := p.pc.SetLocalDescription(answer); err != nil {
-		return "", err
+}
+
+const (
+	readBatch = 64 // datagrams
+	// consent is how long a viewer may be silent: its checks come every few seconds
+	// (RFC 7675, section 5.1, gives them 30 s).
+	consent      = 10 * time.Second
+	sweepSpacing = time.Second
+)
+
+// sweep ends the sessions of viewers that have fallen silent.
+func (e *Endpoint) sweep(stop <-chan struct{}) {
+	ticker := time.NewTicker(sweepSpacing)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		now := e.cfg.Now()
+		e.mu.Lock()
+		for _, t := range e.byUfrag {
+			if t.remote.Load() != nil && t.silentFor(now) > consent {
+				t.end("consent_lost")
+			}
+		}
+		e.mu.Unlock()
 	}
-	<-gathered
-	sdp := p.pc.LocalDescription().SDP
-	if !strings.Contains(sdp, "a=candidate:") {
-		return "", errors.New("no address to announce: set media.public_ips, or listen on an address that viewers reach")
+}
+
+// named returns the session with a ufrag.
+func (e *Endpoint) named(ufrag string) *Transport {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.byUfrag[ufrag]
+}
+
+// at returns the session that has been moved to an address.
+func (e *Endpoint) at(from netip.AddrPort) *Transport {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.byAddress[from]
+}
+
+// move notes the address of a session. Addresses that it had before stay its own:
+// what the viewer has sent from there may still be under way.
+func (e *Endpoint) move(t *Transport, to netip.AddrPort) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byUfrag[t.agent.Ufrag] != t { // closed meanwhile
+		return
 	}
-	return sdp, nil
+	if old := t.remote.Load(); old != nil && t.before != *old {
+		delete(e.byAddress, t.before)
+		t.before = *old
+	}
+	t.remote.Store(&to)
+	e.byAddress[to] = t
+}
+
+func (e *Endpoint) forget(t *Transport) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.byUfrag, t.agent.Ufrag)
+	for _, a := range []netip.AddrPort{t.before, t.address()} {
+		if e.byAddress[a] == t {
+			delete(e.byAddress, a)
+		}
+	}
+}
+
+// Close closes the port. Sessions end with their viewers.
+func (e *Endpoint) Close() error {
+	e.closed.Store(true)
+	return e.cfg.Conn.Close()
 }

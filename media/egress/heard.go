@@ -26,6 +26,7 @@ type heard struct {
 type said struct {
 	nacks    [forward.Tracks][]uint16
 	replies  [][]byte // to what it said, on the actions channel
+	lowered  bool     // the events channel has sent most of its queue
 	reported bool
 	lost     bool          // some report told of loss
 	rtt      time.Duration // 0 = not known
@@ -119,6 +120,9 @@ func (s *Shard) look(v *Viewer, now time.Time) {
 	}
 	for _, b := range said.replies {
 		s.tell(v, Actions, b)
+	}
+	if said.lowered && !v.closed {
+		s.queueParts(v)
 	}
 }
 

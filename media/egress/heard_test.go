@@ -147,23 +147,24 @@ func (o *told) Report(forward.Track, float64, float64) { o.reports++ }
 
 func TestWhatAPeerHearsIsBounded(t *testing.T) {
 	o := &told{}
-	p := &Peer{feedback: o}
+	p := &Transport{feedback: o}
 	p.formats.Track[forward.Video].SSRC = 11
+	now := time.Now()
 	var pairs []rtcp.NackPair
 	for i := range uint16(300) {
 		pairs = append(pairs, rtcp.NackPair{PacketID: i * 17, LostPackets: 0xffff})
 	}
-	p.heard(forward.Video, &rtcp.TransportLayerNack{MediaSSRC: 11, Nacks: pairs[:1]})
-	p.heard(forward.Video, &rtcp.TransportLayerNack{MediaSSRC: 11, Nacks: pairs})
+	p.hear(&rtcp.TransportLayerNack{MediaSSRC: 11, Nacks: pairs[:1]}, now)
+	p.hear(&rtcp.TransportLayerNack{MediaSSRC: 11, Nacks: pairs}, now)
 	if len(o.nacks) != 2 || len(o.nacks[0]) != 17 || o.nacks[0][16] != 16 || len(o.nacks[1]) != maxNacked {
 		t.Errorf("%d NACKs, of %d and %d", len(o.nacks), len(o.nacks[0]), len(o.nacks[len(o.nacks)-1]))
 	}
-	p.heard(forward.Video, &rtcp.PictureLossIndication{MediaSSRC: 11})
-	p.heard(forward.Audio, &rtcp.PictureLossIndication{MediaSSRC: 21})
-	if o.keyframes != 1 {
-		t.Errorf("%d keyframes, want that of the video", o.keyframes)
+	p.hear(&rtcp.PictureLossIndication{MediaSSRC: 11}, now)
+	p.hear(&rtcp.TransportLayerNack{MediaSSRC: 21, Nacks: pairs[:1]}, now)
+	if o.keyframes != 1 || len(o.nacks) != 2 {
+		t.Errorf("%d keyframes, %d NACKs of tracks that the viewer has", o.keyframes, len(o.nacks))
 	}
-	p.heard(forward.Video, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 5}, {SSRC: 11}, {SSRC: 11}, {SSRC: 11}}})
+	p.hear(&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 5}, {SSRC: 11}}}, now)
 	if o.reports != 1 {
 		t.Errorf("%d reports of one packet, want 1", o.reports)
 	}

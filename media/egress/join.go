@@ -41,19 +41,19 @@ const (
 )
 
 // Open answers a viewer's offer and sees the viewer in: once connected, it asks
-// the stream for the cut at which the viewer begins. It returns the SDP answer.
-func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard *Shard) (*Viewer, string, error) {
+// the stream for the cut at which the viewer begins.
+func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard *Shard) (*Viewer, Answer, error) {
 	v := newViewer(id, stream, source, shard)
 	l := v.ear
 	// What the session hears before it is known here waits.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	peer, answer, err := e.Open(offer, l)
+	transport, answer, err := e.Open(offer, l)
 	if err != nil {
 		l.stage = gone
-		return nil, "", err
+		return nil, Answer{}, err
 	}
-	v.session = peer
+	v.session = transport
 	l.shake()
 	return v, answer, nil
 }
@@ -133,7 +133,7 @@ func (l *ear) Closed(reason string) {
 }
 
 // ChannelLow implements Feedback.
-func (l *ear) ChannelLow() { l.viewer.shard.post(message{kind: channelLowered, viewer: l.viewer}) }
+func (l *ear) ChannelLow() { l.viewer.shard.hear(l.viewer, func(h *said) { h.lowered = true }) }
 
 // Nack implements Feedback.
 func (l *ear) Nack(t forward.Track, numbers []uint16) {

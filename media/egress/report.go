@@ -10,8 +10,8 @@ import (
 // reportSpacing is the time between two sender reports to a viewer.
 const reportSpacing = time.Second
 
-// cname ties a viewer's tracks together (RFC 3550, section 6.5.1).
-const cname = "framelock"
+// CNAME ties a viewer's tracks together (RFC 3550, section 6.5.1).
+const CNAME = "framelock"
 
 // senderReports sends a viewer one compound packet for all its tracks. The RTP
 // time is that of the instant of sending on the stream's one wall-clock map, so
@@ -24,7 +24,7 @@ func (s *Shard) senderReports(v *Viewer, a *audience, now time.Time) {
 		}
 		b := putSenderReport(s.rtcp[:0], out, clock.at(now), packet.NTP(now))
 		b = putSourceDescription(b, out.SSRC)
-		if err := v.session.SendRTCP(b); err != nil {
+		if err := v.session.SendRTCP(s.queue, b); err != nil {
 			s.set.Drops.Dropped(DropSend, 1)
 		}
 	}
@@ -42,12 +42,12 @@ func putSenderReport(b []byte, out *output, ts, ntp uint64) []byte {
 
 // putSourceDescription appends a CNAME (RFC 3550, section 6.5).
 func putSourceDescription(b []byte, ssrc uint32) []byte {
-	const text = 2 + len(cname)
+	const text = 2 + len(CNAME)
 	words := 1 + (text+1+3)/4 // SSRC, then the item and its end, padded
 	b = append(b, 0x81, 202, 0, byte(words))
 	b = binary.BigEndian.AppendUint32(b, ssrc)
-	b = append(b, 1, byte(len(cname)))
-	b = append(b, cname...)
+	b = append(b, 1, byte(len(CNAME)))
+	b = append(b, CNAME...)
 	for range 4*(words-1) - text {
 		b = append(b, 0)
 	}

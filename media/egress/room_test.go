@@ -11,6 +11,7 @@ import (
 
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/udp"
 )
 
 // line is a Session that writes down what it is given.
@@ -36,7 +37,7 @@ func newLine() *line {
 
 func (l *line) Formats() *Formats { return &l.formats }
 
-func (l *line) Send(batch []Outgoing) error {
+func (l *line) Send(_ *udp.Queue, batch []Outgoing) error {
 	if l.stall != nil {
 		<-l.stall
 	}
@@ -53,7 +54,7 @@ func (l *line) Send(batch []Outgoing) error {
 	return nil
 }
 
-func (l *line) SendRTCP(b []byte) error {
+func (l *line) SendRTCP(_ *udp.Queue, b []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rtcp = append(l.rtcp, slices.Clone(b))
@@ -233,9 +234,9 @@ func (r *room) expect(what string, got, want []string) {
 // silent is a Session that does nothing.
 type silent struct{ formats *Formats }
 
-func (s silent) Formats() *Formats            { return s.formats }
-func (silent) Send([]Outgoing) error          { return nil }
-func (silent) SendRTCP([]byte) error          { return nil }
-func (silent) SendText(Channel, []byte) error { return nil }
-func (silent) Queued(Channel) uint64          { return 0 }
-func (silent) Close() error                   { return nil }
+func (s silent) Formats() *Formats               { return s.formats }
+func (silent) Send(*udp.Queue, []Outgoing) error { return nil }
+func (silent) SendRTCP(*udp.Queue, []byte) error { return nil }
+func (silent) SendText(Channel, []byte) error    { return nil }
+func (silent) Queued(Channel) uint64             { return 0 }
+func (silent) Close() error                      { return nil }

@@ -1,10 +1,11 @@
 // Package egress brings a stream's packets and messages to its viewers. A Shard
 // owns the output state of its viewers and does all their sending; a Session is
-// one viewer's transport.
+// one viewer's transport, and the Endpoint the one UDP port on which they meet.
 package egress
 
 import (
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/udp"
 )
 
 // Channel is a data channel of the protocol; the value is its negotiated id
@@ -19,13 +20,14 @@ const (
 )
 
 // Session is the transport of one viewer. Its methods never wait for the viewer.
+// Those that queue packets are called by the viewer's shard alone.
 type Session interface {
 	// Formats says what was negotiated. It does not change.
 	Formats() *Formats
-	// Send sends RTP packets in order. It does not keep the batch.
-	Send(batch []Outgoing) error
-	// SendRTCP sends one compound RTCP packet.
-	SendRTCP(b []byte) error
+	// Send queues RTP packets in order. It does not keep the batch.
+	Send(q *udp.Queue, batch []Outgoing) error
+	// SendRTCP queues one compound RTCP packet.
+	SendRTCP(q *udp.Queue, b []byte) error
 	// SendText queues a message on a channel. It does not keep the message.
 	SendText(c Channel, message []byte) error
 	// Queued returns the bytes that wait on a channel.
@@ -67,7 +69,7 @@ type Formats struct {
 type Format struct {
 	SSRC, RTXSSRC               uint32
 	PayloadType, RTXPayloadType uint8
-	// Identifiers of header extensions; 0 = not negotiated.
+	// Identifiers of header extensions, 1 to 14; 0 = not negotiated.
 	PlayoutDelay, CaptureTime, Marker uint8
 	MID                               string // RFC 5888
 }
@@ -83,6 +85,7 @@ type Outgoing struct {
 	Sequence    uint16
 	PayloadType uint8
 	Marker      bool
+	Rollover    uint32 // how often Sequence has wrapped (RFC 3711, section 3.3.1)
 	// Original is the sequence number that an RTX packet repeats; RTX says that
 	// it is one.
 	RTX        bool

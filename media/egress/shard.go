@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/udp"
 )
 
 // Limits of a shard's queue and of its viewers' channels.
@@ -25,26 +26,10 @@ type Settings struct {
 	// PlayoutDelay is the value of the playout-delay header extension: 12 bits
 	// minimum, 12 bits maximum, in steps of 10 ms.
 	PlayoutDelay [3]byte
+	Writer       udp.Writer // of the shard alone
 	Now          func() time.Time
 	Drops        Drops
 }
-
-// Drops counts what is not sent, by reason. Dropped must be safe for use from
-// several goroutines.
-type Drops interface {
-	Dropped(reason string, n int)
-}
-
-// Reasons for drops.
-const (
-	DropShardBehind  = "shard_behind"     // packets: a shard could not keep up
-	DropShardStalled = "shard_stalled"    // whole batches, and then the shard's viewers
-	DropSend         = "send_error"       // packets that the socket refused
-	DropNack         = "nack_over_budget" // packets asked for too often or too many
-	DropFast         = "fast_channel_full"
-	DropFeedback     = "feedback_rate"    // packets of RTCP: a viewer sends too many
-	DropFeedbackBusy = "feedback_no_room" // what viewers say, to a shard that is far behind
-)
 
 // Shard is one loop that owns the output state of its viewers.
 type Shard struct {
@@ -57,6 +42,7 @@ type Shard struct {
 	// Owned by Run.
 	seen     uint64            // overruns whose viewers have been ended
 	audience map[int]*audience // by stream
+	queue    *udp.Queue
 	out      [sendBatch]Outgoing
 	rtcp     [64]byte
 	timer    *time.Timer
@@ -79,7 +65,6 @@ const (
 	burst
 	resend
 	leave
-	channelLowered
 )
 
 // message is one thing for a shard to do; kind says which fields are set.
@@ -98,7 +83,7 @@ type message struct {
 // NewShard returns a shard; Run makes it work.
 func NewShard(set Settings) *Shard {
 	return &Shard{
-		set: set, inbox: make(chan message, inboxSize), spoken: make(chan *Viewer, heardSize),
+		set: set, queue: udp.NewQueue(set.Writer), inbox: make(chan message, inboxSize), spoken: make(chan *Viewer, heardSize),
 		done: make(chan struct{}), audience: map[int]*audience{},
 	}
 }
@@ -199,12 +184,14 @@ func (s *Shard) Run(ctx context.Context) {
 		select {
 		case m := <-s.inbox: // before what viewers say
 			s.handle(m)
-		default:
+		default: // what waits to be sent need not wait any more
+			s.transmit()
 			s.wait(ctx)
 		}
 		s.endOverrun()
 		s.timer.Reset(s.tick(s.set.Now()))
 	}
+	s.transmit()
 	close(s.done)
 	s.closeAll("shutdown")
 	for {
@@ -220,6 +207,13 @@ func (s *Shard) Run(ctx context.Context) {
 		default:
 			return
 		}
+	}
+}
+
+// transmit sends what is queued.
+func (s *Shard) transmit() {
+	if refused, err := s.queue.Flush(); err != nil {
+		s.set.Drops.Dropped(DropSend, refused)
 	}
 }
 
@@ -269,8 +263,6 @@ func (s *Shard) handle(m message) {
 			s.send(v, m.packets)
 		case resend:
 			s.send(v, m.packets)
-		case channelLowered:
-			s.queueParts(v)
 		case leave:
 			s.end(v, m.reason)
 		}
@@ -362,7 +354,7 @@ func (s *Shard) send(v *Viewer, packets []forward.Packet) {
 }
 
 func (s *Shard) flush(v *Viewer, n int) {
-	if err := v.session.Send(s.out[:n]); err != nil {
+	if err := v.session.Send(s.queue, s.out[:n]); err != nil {
 		s.set.Drops.Dropped(DropSend, n)
 	}
 }

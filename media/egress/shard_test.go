@@ -42,7 +42,7 @@ func TestALargeSnapshotGoesAsTheChannelTakesIt(t *testing.T) {
 		r.fan(1)
 		r.expect("while the channel is full", l.taken(), nil)
 		l.setQueued(Events, 0)
-		r.shard.post(message{kind: channelLowered, viewer: v})
+		v.ear.ChannelLow()
 		synctest.Wait()
 		r.expect("then", l.taken(), []string{"0 s1"})
 		r.expect("video is asked for again", w.taken(), []string{"start"})

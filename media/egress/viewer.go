@@ -75,7 +75,7 @@ type Viewer struct {
 type output struct {
 	Format
 	sequence *forward.Sequence
-	rtxNext  uint16
+	rtxNext  uint64 // extended
 	packets  uint32
 	octets   uint32
 	newest   uint32 // RTP timestamp last sent
@@ -119,7 +119,7 @@ func (v *Viewer) setUp(f *Formats) {
 	for t := range v.tracks {
 		v.tracks[t].Format = f.Track[t]
 		v.tracks[t].sequence = forward.NewSequence(uint16(rand.N(firstSequence)))
-		v.tracks[t].rtxNext = uint16(rand.N(firstSequence))
+		v.tracks[t].rtxNext = uint64(rand.N(firstSequence))
 	}
 }
 
@@ -162,14 +162,16 @@ func (v *Viewer) outgoing(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) 
 	if !ok {
 		return false
 	}
-	o.SSRC, o.PayloadType, o.Sequence = out.SSRC, out.PayloadType, number
+	o.SSRC, o.PayloadType, o.Sequence, o.Rollover = out.SSRC, out.PayloadType, uint16(number), uint32(number>>16)
 	o.Timestamp, o.Marker, o.Payload = uint32(p.TS), p.Header.Marker, p.Payload()
-	o.RTX = p.Retransmitted && out.RTX()
-	if o.RTX {
-		o.Original = number
-		o.SSRC, o.PayloadType, o.Sequence = out.RTXSSRC, out.RTXPayloadType, out.rtxNext
+	if o.RTX = p.Retransmitted; o.RTX {
+		if !out.RTX() { // a sequence number is encrypted once
+			return false
+		}
+		o.Original = uint16(number)
+		o.SSRC, o.PayloadType, o.Sequence, o.Rollover = out.RTXSSRC, out.RTXPayloadType, uint16(out.rtxNext), uint32(out.rtxNext>>16)
 		out.rtxNext++
-	} else if !p.Retransmitted {
+	} else {
 		out.packets++
 		out.octets += uint32(len(o.Payload))
 		out.newest, out.anything = o.Timestamp, true

@@ -30,24 +30,25 @@ func NewSequence(first uint16) *Sequence {
 // Skip says that the slots up to the next one numbered are left out on purpose.
 func (s *Sequence) Skip() { s.resume = true }
 
-// Number returns the sequence number of a slot, or false for one that was left
-// out on purpose or is older than what is remembered.
-func (s *Sequence) Number(slot uint64) (uint16, bool) {
+// Number returns the sequence number of a slot, extended by how often it has
+// wrapped, or false for one that was left out on purpose or is older than what is
+// remembered.
+func (s *Sequence) Number(slot uint64) (uint64, bool) {
 	cur := s.current()
 	if s.resume && slot >= cur.end {
 		next := cur.number + (cur.end - cur.slot)
 		s.spans[s.count%breakpoints] = span{slot: slot, number: next, end: slot + 1}
 		s.count++
 		s.resume = false
-		return uint16(next), true
+		return next, true
 	}
 	if slot >= cur.slot && cur.end != 0 {
 		cur.end = max(cur.end, slot+1)
-		return uint16(cur.number + slot - cur.slot), true
+		return cur.number + slot - cur.slot, true
 	}
 	for i := s.count - 1; i >= 1 && i > s.count-breakpoints; i-- {
 		if p := &s.spans[i%breakpoints]; slot >= p.slot {
-			return uint16(p.number + slot - p.slot), slot < p.end
+			return p.number + slot - p.slot, slot < p.end
 		}
 	}
 	return 0, false

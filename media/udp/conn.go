@@ -26,6 +26,8 @@ type Conn interface {
 	// error is net.ErrClosed.
 	ReadBatch(batch []Datagram) (n int, err error)
 	WriteTo(b []byte, to netip.AddrPort) error
+	// NewWriter returns a writer of runs, which works until the socket is closed.
+	NewWriter() (Writer, error)
 	LocalAddr() netip.AddrPort
 	Close() error
 }

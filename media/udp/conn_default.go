@@ -11,6 +11,9 @@ type conn struct{ socket }
 
 func newConn(c *net.UDPConn) (Conn, error) { return conn{socket{c}}, nil }
 
+// NewWriter implements Conn.
+func (c conn) NewWriter() (Writer, error) { return plainWriter{c.WriteTo}, nil }
+
 func (c conn) ReadBatch(batch []Datagram) (int, error) {
 	b := batch[0].Buffer
 	n, from, err := c.ReadFromUDPAddrPort(b.Memory())

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -17,6 +18,8 @@ const maxBatch = 64
 // that a read allocates nothing.
 type conn struct {
 	socket
+	gso   segmenting
+	own   writers
 	raw   syscall.RawConn
 	read  func(fd uintptr) bool // made once; a closure for each call would allocate
 	msgs  [maxBatch]mmsghdr
@@ -43,6 +46,21 @@ func newConn(c *net.UDPConn) (Conn, error) {
 	s.read = s.receive
 	return s, nil
 }
+
+// NewWriter implements Conn.
+func (s *conn) NewWriter() (Writer, error) {
+	w, err := newWriter(s)
+	if err == nil {
+		err = s.own.add(w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close implements Conn.
+func (s *conn) Close() error { return errors.Join(s.socket.Close(), s.own.close()) }
 
 func (s *conn) ReadBatch(batch []Datagram) (int, error) {
 	s.want = min(len(batch), maxBatch)

@@ -75,6 +75,9 @@ func (m *Memory) WriteTo(b []byte, to netip.AddrPort) error {
 	}
 }
 
+// NewWriter implements Conn.
+func (m *Memory) NewWriter() (Writer, error) { return plainWriter{m.WriteTo}, nil }
+
 // LocalAddr implements Conn.
 func (m *Memory) LocalAddr() netip.AddrPort { return m.local }
 

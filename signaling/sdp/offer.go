@@ -2,6 +2,7 @@ package sdp
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -14,9 +15,25 @@ type Offer struct {
 	Video, Audio *Media
 	// Application reports whether the viewer asks for data channels.
 	Application bool
-	// SDP is the offer without its ICE candidates. The relay is an ICE-lite agent,
-	// which never sends to an address that has not sent to it first.
-	SDP string
+	// Ufrag is the viewer's part of the name of an ICE session (RFC 8839, section 5.4).
+	// Its candidates are not read: the relay is an ICE-lite agent, which never sends to
+	// an address that has not sent to it first.
+	Ufrag string
+	// Hash and Fingerprint are what the viewer says of its certificate (RFC 8122).
+	Hash, Fingerprint string
+	// Sections are all m-lines, in order.
+	Sections []Section
+}
+
+// Section is what an answer has to repeat of an m-line (RFC 3264, section 6).
+type Section struct {
+	Kind, Protocol, MID string
+	Format              string // the first that is offered
+	Rejected            bool   // by the viewer itself
+	Bundled             bool   // shares the transport of the others (RFC 9143)
+	// Feedback is the RTCP feedback that the viewer can give of a payload type, as
+	// in a=rtcp-fb (RFC 4585, section 4.2).
+	Feedback map[uint8][]string
 }
 
 // ReadOffer reads a WHEP offer. It refuses what cannot be answered safely: an
@@ -28,11 +45,8 @@ func ReadOffer(b []byte) (Offer, error) {
 	if err != nil {
 		return Offer{}, err
 	}
-	if err := d.checkTransport(); err != nil {
-		return Offer{}, err
-	}
-	var o Offer
-	if o.SDP, err = d.withoutCandidates(); err != nil {
+	o, err := d.transport()
+	if err != nil {
 		return Offer{}, err
 	}
 	for i, m := range d.MediaDescriptions {
@@ -61,15 +75,15 @@ func ReadOffer(b []byte) (Offer, error) {
 	return o, nil
 }
 
-// checkTransport checks what ICE and DTLS need, everywhere it may stand.
-func (d description) checkTransport() error {
+// transport reads what ICE and DTLS need, and checks it everywhere it may stand.
+func (d description) transport() (Offer, error) {
 	for section := session; section < len(d.MediaDescriptions); section++ {
 		for _, a := range d.attributes(section) {
 			switch {
 			case a.Key == sdp.AttrKeyICELite:
-				return fieldError(d.line(section, "a=ice-lite"), "a=ice-lite", "a=ice-lite", "full ICE: the relay is the lite side")
+				return Offer{}, fieldError(d.line(section, "a=ice-lite"), "a=ice-lite", "a=ice-lite", "full ICE: the relay is the lite side")
 			case a.Key == sdp.AttrKeyConnectionSetup && a.Value != "actpass" && a.Value != "active":
-				return d.wrong(section, a, "actpass or active: the relay is the DTLS server")
+				return Offer{}, d.wrong(section, a, "actpass or active: the relay is the DTLS server")
 			}
 		}
 	}
@@ -77,16 +91,69 @@ func (d description) checkTransport() error {
 	for first < len(d.MediaDescriptions)-1 && d.rejected(first) {
 		first++
 	}
+	const fingerprintAllowed = "a hash function (sha-256, sha-384 or sha-512) and the certificate's fingerprint (RFC 8122)"
 	for _, need := range []struct{ key, allowed string }{
 		{"ice-ufrag", "4 to 256 characters (RFC 8839, section 5.4)"},
 		{"ice-pwd", "22 to 256 characters (RFC 8839, section 5.4)"},
-		{"fingerprint", "a hash function and the certificate's fingerprint (RFC 8122)"},
+		{"fingerprint", fingerprintAllowed},
 	} {
 		if v, _ := d.attribute(first, need.key); v == "" {
-			return fieldError(0, "a="+need.key, "", need.allowed)
+			return Offer{}, fieldError(0, "a="+need.key, "", need.allowed)
 		}
 	}
-	return nil
+	var o Offer
+	o.Ufrag, _ = d.attribute(first, "ice-ufrag")
+	value, _ := d.attribute(first, "fingerprint")
+	o.Hash, o.Fingerprint, _ = strings.Cut(value, " ")
+	o.Hash = strings.ToLower(o.Hash)
+	if o.Fingerprint = strings.TrimSpace(o.Fingerprint); !slices.Contains(hashes, o.Hash) || o.Fingerprint == "" {
+		return Offer{}, fieldError(d.line(first, "a=fingerprint"), "a=fingerprint", value, fingerprintAllowed)
+	}
+	if len(o.Ufrag) > maxUfrag {
+		return Offer{}, fieldError(d.line(first, "a=ice-ufrag"), "a=ice-ufrag", o.Ufrag, "4 to 256 characters (RFC 8839, section 5.4)")
+	}
+	for i := range d.MediaDescriptions {
+		o.Sections = append(o.Sections, d.section(i))
+	}
+	return o, nil
+}
+
+// hashes are the functions by which a certificate may be named.
+var hashes = []string{"sha-256", "sha-384", "sha-512"}
+
+const maxUfrag = 256
+
+// section reads what an answer repeats of an m-line.
+func (d description) section(i int) Section {
+	m := d.MediaDescriptions[i]
+	s := Section{
+		Kind: m.MediaName.Media, Protocol: strings.Join(m.MediaName.Protos, "/"), Rejected: d.rejected(i),
+		Feedback: map[uint8][]string{},
+	}
+	s.MID, _ = m.Attribute(sdp.AttrKeyMID)
+	if len(m.MediaName.Formats) > 0 {
+		s.Format = m.MediaName.Formats[0]
+	}
+	if group, ok := d.SessionDescription.Attribute(sdp.AttrKeyGroup); ok {
+		members := strings.Fields(group)
+		s.Bundled = s.MID != "" && members[0] == "BUNDLE" && slices.Contains(members[1:], s.MID)
+	}
+	for _, a := range m.Attributes {
+		if a.Key != "rtcp-fb" {
+			continue
+		}
+		number, value, _ := strings.Cut(a.Value, " ")
+		if pt, err := strconv.ParseUint(number, 10, 7); err == nil {
+			s.Feedback[uint8(pt)] = append(s.Feedback[uint8(pt)], strings.TrimSpace(value))
+		} else if number == "*" {
+			for _, f := range m.MediaName.Formats {
+				if pt, err := strconv.ParseUint(f, 10, 7); err == nil {
+					s.Feedback[uint8(pt)] = append(s.Feedback[uint8(pt)], strings.TrimSpace(value))
+				}
+			}
+		}
+	}
+	return s
 }
 
 // rejected reports whether an m-line is turned off (RFC 3264, section 6), which
@@ -110,26 +177,4 @@ func (d description) receives(section int) bool {
 		}
 	}
 	return true // RFC 8866, section 6.7
-}
-
-// withoutCandidates writes what was understood, and not the viewer's own text:
-// another reader could find candidates there that this one takes for something
-// else. It takes the candidates out of d.
-func (d description) withoutCandidates() (string, error) {
-	for _, m := range d.MediaDescriptions {
-		m.Attributes = slices.DeleteFunc(m.Attributes, isCandidate)
-	}
-	d.Attributes = slices.DeleteFunc(d.Attributes, isCandidate)
-	b, err := d.Marshal()
-	if err == nil {
-		err = new(sdp.SessionDescription).Unmarshal(b)
-	}
-	if err != nil {
-		return "", fieldError(0, "body", strings.Join(d.lines, "\n"), "each line with all its fields (RFC 8866)")
-	}
-	return string(b), nil
-}
-
-func isCandidate(a sdp.Attribute) bool {
-	return a.Key == sdp.AttrKeyCandidate || a.Key == sdp.AttrKeyEndOfCandidates || a.Key == "remote-candidates"
 }

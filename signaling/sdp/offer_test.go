@@ -103,10 +103,10 @@ func TestReadOfferOfBrowsers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := readOffer(t, read(t, name+".sdp"))
-			if strings.Contains(got.SDP, "candidate") {
-				t.Error("candidates are left")
+			if got.Ufrag == "" || got.Hash != "sha-256" || len(got.Fingerprint) != 95 || len(got.Sections) == 0 {
+				t.Errorf("transport: %+v", got)
 			}
-			got.SDP = ""
+			got.Ufrag, got.Hash, got.Fingerprint, got.Sections = "", "", "", nil
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -114,39 +114,9 @@ func TestReadOfferOfBrowsers(t *testing.T) {
 	}
 }
 
-func TestReadOfferSeesThroughHiddenLines(t *testing.T) {
-	const candidate = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
-	for name, text := range map[string]string{
-		"after the time":       strings.Replace(head, "t=0 0", "t=0 0 "+candidate, 1) + transport + video,
-		"in the session":       head + transport + candidate + video,
-		"in a rejected m-line": head + transport + video + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n" + candidate,
-		"the last, unended":    head + transport + video + strings.TrimSpace(candidate),
-	} {
-		t.Run(name, func(t *testing.T) {
-			o, err := ReadOffer([]byte(text))
-			if err == nil && strings.Contains(o.SDP, "192.0.2.1") {
-				t.Errorf("still there:\n%s", o.SDP)
-			}
-		})
-	}
+func TestReadOfferSeesTheLastLine(t *testing.T) {
 	_, err := ReadOffer([]byte(head + transport + video + "a=ice-lite"))
 	checkFieldError(t, err, FieldError{Line: 12, Field: "a=ice-lite", Value: "a=ice-lite"})
-}
-
-func TestReadOfferKeepsTheRest(t *testing.T) {
-	for _, name := range []string{"chromium-video-audio-data.sdp", "firefox-video-audio-data.sdp"} {
-		text := read(t, name)
-		var want []string
-		for line := range strings.Lines(text) {
-			if !strings.HasPrefix(line, "a=candidate:") && !strings.HasPrefix(line, "a=end-of-candidates") {
-				want = append(want, line)
-			}
-		}
-		got := readOffer(t, text).SDP
-		if diff := cmp.Diff(strings.Join(want, ""), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
 }
 
 const transport = "a=ice-ufrag:abcd\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\na=fingerprint:sha-256 00:11\r\na=setup:actpass\r\n"
@@ -323,13 +293,7 @@ func FuzzReadOffer(f *testing.F) {
 			checkFuzzError(t, b, err)
 			return
 		}
-		again, err := ReadOffer([]byte(o.SDP))
-		if err != nil {
-			t.Fatalf("refused without candidates: %v", err)
-		}
-		if diff := cmp.Diff(o, again); diff != "" {
-			t.Fatalf("candidates changed the offer:\n%s", diff)
-		}
+		checkAnswers(t, o)
 		for _, m := range []*Media{o.Video, o.Audio} {
 			if m == nil {
 				continue
