@@ -1,0 +1,267 @@
+//go:build linux
+
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/webrtc/v4"
+)
+
+// Viewing is what kind of viewer joins.
+type Viewing struct {
+	URL      string // of the WHEP endpoint
+	Channels bool   // open the data channels of docs/protocol.md, section 4
+	Markers  bool   // negotiate the marker header extension, as native clients do
+	Decrypt  bool   // read everything, rather than have the kernel count it
+	HTTP     *http.Client
+}
+
+// Viewer is one WebRTC session of its own socket.
+type Viewer struct {
+	pc        *webrtc.PeerConnection
+	mux       *ice.UDPMuxDefault
+	sink      *Sink
+	timed     *timedConn // of a viewer that decrypts
+	ledger    ledger
+	base      uint32 // drops when counting began
+	connected chan struct{}
+	broken    chan struct{}
+	once      [2]sync.Once
+}
+
+// Join opens a session and returns when ICE and DTLS are done.
+func Join(ctx context.Context, v Viewing) (*Viewer, error) {
+	viewer, err := newViewer(v)
+	if err != nil {
+		return nil, fmt.Errorf("load: new viewer: %w", err)
+	}
+	err = viewer.join(ctx, v)
+	if err == nil {
+		select {
+		case <-viewer.connected:
+			return viewer, nil
+		case <-viewer.broken:
+			err = errors.New("the session has failed")
+		case <-ctx.Done():
+			err = fmt.Errorf("not connected: %w", ctx.Err())
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("load: join %s: %w", v.URL, err), viewer.Close())
+}
+
+func newViewer(v Viewing) (*Viewer, error) {
+	sink, err := OpenSink(!v.Decrypt)
+	if err != nil {
+		return nil, err
+	}
+	viewer := &Viewer{sink: sink, connected: make(chan struct{}), broken: make(chan struct{})}
+	var conn net.PacketConn = sink.UDPConn
+	if v.Decrypt {
+		viewer.timed = &timedConn{Sink: sink}
+		conn = viewer.timed
+	}
+	viewer.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn})
+	api, err := newAPI(viewer.mux, v.Markers)
+	if err == nil {
+		viewer.pc, err = api.NewPeerConnection(webrtc.Configuration{})
+	}
+	if err == nil {
+		err = viewer.offerMedia(v)
+	}
+	if err != nil {
+		return nil, errors.Join(err, viewer.Close())
+	}
+	return viewer, nil
+}
+
+// newAPI offers what a browser offers, as far as it changes what servers do: H.264
+// and Opus, NACK and PLI, the playout delay, AES-128-GCM.
+func newAPI(mux ice.UDPMux, markers bool) (*webrtc.API, error) {
+	engine := &webrtc.MediaEngine{}
+	err := errors.Join(
+		engine.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{
+				MimeType: webrtc.MimeTypeH264, ClockRate: videoClock,
+				SDPFmtpLine:  Format,
+				RTCPFeedback: []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}},
+			}, PayloadType: VideoType,
+		}, webrtc.RTPCodecTypeVideo),
+		engine.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: audioClock, Channels: 2},
+			PayloadType:        AudioType,
+		}, webrtc.RTPCodecTypeAudio),
+		engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
+			URI: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"}, webrtc.RTPCodecTypeVideo),
+	)
+	if markers {
+		err = errors.Join(err, engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
+			URI: "urn:framelock:rtp-hdrext:marker:1"}, webrtc.RTPCodecTypeVideo))
+	}
+	var s webrtc.SettingEngine
+	s.SetICEUDPMux(mux)
+	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
+	return webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(s),
+		webrtc.WithInterceptorRegistry(&interceptor.Registry{})), err
+}
+
+// Format is the H.264 format of the input, as in an SDP's a=fmtp line.
+const Format = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+
+func (v *Viewer) offerMedia(o Viewing) error {
+	recv := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
+	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+		if _, err := v.pc.AddTransceiverFromKind(kind, recv); err != nil {
+			return err
+		}
+	}
+	if o.Channels {
+		if err := v.openChannels(); err != nil {
+			return err
+		}
+	}
+	if o.Decrypt {
+		v.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { go v.read(track) })
+	}
+	v.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
+		switch s {
+		case webrtc.PeerConnectionStateConnected:
+			v.once[0].Do(func() { close(v.connected) })
+		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
+			v.once[1].Do(func() { close(v.broken) })
+		}
+	})
+	return nil
+}
+
+// openChannels negotiates the channels of docs/protocol.md, section 4.
+func (v *Viewer) openChannels() error {
+	for _, c := range []struct {
+		id      uint16
+		label   string
+		ordered bool
+	}{{0, "framelock.events.1", true}, {2, "framelock.actions.1", true}, {4, "framelock.fast.1", false}} {
+		negotiated, none := true, uint16(0)
+		init := &webrtc.DataChannelInit{ID: &c.id, Ordered: &c.ordered, Negotiated: &negotiated}
+		if !c.ordered {
+			init.MaxRetransmits = &none
+		}
+		if _, err := v.pc.CreateDataChannel(c.label, init); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read decrypts and judges one track until the session ends.
+func (v *Viewer) read(track *webrtc.TrackRemote) {
+	video := track.Kind() == webrtc.RTPCodecTypeVideo
+	var next uint16
+	for first := true; ; first = false {
+		p, _, err := track.ReadRTP()
+		if err != nil {
+			return
+		}
+		gap := 0
+		if !first {
+			gap = int(int16(p.SequenceNumber - next))
+		}
+		next = p.SequenceNumber + 1
+		at, timed := v.timed.arrived(p.SSRC, p.SequenceNumber)
+		v.ledger.take(video, p.Payload, gap, at, timed)
+	}
+}
+
+// maxAnswer bounds what is read of an HTTP body, in bytes.
+const maxAnswer = 64 << 10
+
+// join does the WHEP exchange.
+func (v *Viewer) join(ctx context.Context, o Viewing) error {
+	offer, err := v.pc.CreateOffer(nil)
+	if err != nil {
+		return err
+	}
+	gathered := webrtc.GatheringCompletePromise(v.pc)
+	if err := v.pc.SetLocalDescription(offer); err != nil {
+		return err
+	}
+	select {
+	case <-gathered:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.URL, strings.NewReader(v.pc.LocalDescription().SDP))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/sdp")
+	res, err := o.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusCreated {
+		return fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(answer)))
+	}
+	return v.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: string(answer)})
+}
+
+// begin starts counting anew.
+func (v *Viewer) begin() error {
+	v.ledger.reset()
+	var err error
+	v.base, err = v.sink.Dropped()
+	return err
+}
+
+// delivered returns how many RTP packets came since begin. For a viewer that
+// decrypts, what the kernel dropped is lost.
+func (v *Viewer) delivered() (uint64, error) {
+	if v.timed != nil {
+		v.ledger.mu.Lock()
+		defer v.ledger.mu.Unlock()
+		return v.ledger.seen.Packets, nil
+	}
+	now, err := v.sink.Dropped()
+	return uint64(now - v.base), err
+}
+
+// closeWait bounds the goodbye of a session whose server may be gone.
+const closeWait = 2 * time.Second
+
+// Close ends the session on this side.
+func (v *Viewer) Close() error {
+	var err error
+	if v.pc != nil {
+		done := make(chan error, 1)
+		go func() { done <- v.pc.Close() }()
+		timer := time.NewTimer(closeWait)
+		defer timer.Stop()
+		select {
+		case err = <-done:
+		case <-timer.C:
+		}
+	}
+	if v.mux != nil {
+		return errors.Join(err, v.mux.Close()) // with the socket
+	}
+	return errors.Join(err, v.sink.Close())
+}
