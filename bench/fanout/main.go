@@ -1,0 +1,192 @@
+//go:build linux
+
+// Command fanout measures what it costs to send one stream to many viewers: with
+// the relay, with plain pion, and with a program that does nothing but encrypt and
+// send. All run on this machine, one after the other in turn, with the same load.
+//
+//	go run ./bench/fanout -n 50,200,400 -servers floor,relay,pion
+//
+// With -short it takes less than a minute and exits with 1 if the relay does not
+// keep its promises. With -report it writes the figures into docs/performance.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/framelock/relay/bench/floor"
+	"github.com/framelock/relay/bench/load"
+	"github.com/framelock/relay/bench/plainpion"
+	"github.com/framelock/relay/bench/report"
+)
+
+// The first arguments with which this program is a server under measurement.
+const (
+	serveFloor = "serve-floor"
+	servePion  = "serve-pion"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "fanout:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case serveFloor:
+			return floor.Serve(ctx, os.Stdin, os.Stdout)
+		case servePion:
+			return plainPion(ctx, args[1:])
+		}
+	}
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	b, err := prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	return b.all(ctx, o)
+}
+
+// plainPion serves with plain pion: the number of streams, and whether with the
+// default interceptors.
+func plainPion(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("%s takes two arguments", servePion)
+	}
+	streams, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	interceptors, err := strconv.ParseBool(args[1])
+	if err != nil {
+		return err
+	}
+	return plainpion.Serve(ctx, plainpion.Config{
+		Streams: streams, Interceptors: interceptors, Format: load.Format,
+		VideoType: load.VideoType, AudioType: load.AudioType,
+	}, os.Stdout)
+}
+
+// options are the flags.
+type options struct {
+	viewers []int
+	servers []string
+	paces   []load.Pace
+	streams int
+	size    int
+	window  time.Duration
+	rounds  int
+	short   bool
+	events  bool
+	joins   bool
+	json    string
+	report  string
+	relay   string
+}
+
+// sizes are the viewers of a whole run.
+const sizes = "1,10,50,200,400,800"
+
+func parse(args []string) (options, error) {
+	f := flag.NewFlagSet("fanout", flag.ContinueOnError)
+	var o options
+	viewers := f.String("n", sizes, "viewers of each stream, with commas")
+	servers := f.String("servers", strings.Join([]string{report.Floor, report.FloorSingle, report.Relay, report.Pion, report.PionDefault}, ","), "servers to measure, with commas")
+	input := f.String("input", "burst", "burst, spread or both with a comma: how a frame's packets come")
+	seconds := f.Float64("seconds", 6, "time of one measurement")
+	f.IntVar(&o.streams, "streams", 1, "streams, each with its own viewers")
+	f.IntVar(&o.size, "size", load.DefaultSize, "bytes of a video packet, RTP header included")
+	f.IntVar(&o.rounds, "rounds", 3, "measurements of each server with each number of viewers, taken in turn")
+	f.BoolVar(&o.short, "short", false, "less than a minute, and exit with 1 if the relay breaks a promise")
+	f.BoolVar(&o.events, "events", false, "also measure what events cost")
+	f.BoolVar(&o.joins, "joins", false, "also measure what joining costs")
+	f.StringVar(&o.json, "json", "", "file for all figures")
+	f.StringVar(&o.report, "report", "", "directory of documents to write the tables and the chart into")
+	f.StringVar(&o.relay, "relay", "", "the relay's executable; built from this directory if not given")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if o.short {
+		*viewers, *servers, *input, *seconds = "100", strings.Join([]string{report.Floor, report.Relay, report.Pion}, ","), "burst", 5
+		o.rounds, o.streams = 1, 1
+	}
+	o.window = time.Duration(*seconds * float64(time.Second))
+	o.servers = strings.Split(*servers, ",")
+	for _, name := range o.servers {
+		if report.Titles[name] == "" {
+			return o, fmt.Errorf("-servers: %q is none of floor, floor-single, relay, pion, pion-default", name)
+		}
+	}
+	for word := range strings.SplitSeq(*viewers, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return o, fmt.Errorf("-n: %q is no number of viewers", word)
+		}
+		o.viewers = append(o.viewers, n)
+	}
+	slices.Sort(o.viewers)
+	for word := range strings.SplitSeq(*input, ",") {
+		pace, err := load.ParsePace(word)
+		if err != nil {
+			return o, fmt.Errorf("-input: %w", err)
+		}
+		o.paces = append(o.paces, pace)
+	}
+	return o, o.check()
+}
+
+func (o options) check() error {
+	switch {
+	case o.window < time.Second:
+		return errors.New("-seconds: want at least 1")
+	case o.streams < 1:
+		return errors.New("-streams: want at least 1")
+	case o.rounds < 1:
+		return errors.New("-rounds: want at least 1")
+	case o.size < 200 || o.size > 1400:
+		return errors.New("-size: want 200 to 1400 bytes")
+	}
+	return nil
+}
+
+// prepare builds what is to be measured.
+func prepare(ctx context.Context, o options) (*bench, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "fanout-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{dir: dir, relay: o.relay, self: self}
+	if b.relay == "" && (slices.Contains(o.servers, report.Relay) || o.events || o.joins) {
+		b.relay = filepath.Join(dir, "relay")
+		build := exec.CommandContext(ctx, "go", "build", "-o", b.relay, "github.com/framelock/relay/cmd/relay")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, errors.Join(fmt.Errorf("go build of the relay: %w\n%s", err, out), os.RemoveAll(dir))
+		}
+	}
+	return b, nil
+}
