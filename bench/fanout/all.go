@@ -19,6 +19,12 @@ import (
 func (b *bench) all(ctx context.Context, o options) error {
 	result := &report.Result{Processors: runtime.NumCPU(), Kernel: kernel(), Go: runtime.Version(), Size: o.size}
 	steps := o.plan()
+	if o.events {
+		steps = append(steps, o.eventSteps()...)
+	}
+	if o.joins {
+		steps = append(steps, o.joinSteps()...)
+	}
 	show := newDisplay(os.Stdout, len(steps))
 	full := map[string]int{} // the number of viewers with which a server lost packets, by server and input
 	for _, s := range steps {

@@ -106,6 +106,16 @@ func (a *Audience) Seen() Seen {
 	return all
 }
 
+// Events returns how many event messages all viewers got so far on their channels.
+func (a *Audience) Events() uint64 {
+	var n uint64
+	_ = a.each(func(v *Viewer) error {
+		n += v.events.Load()
+		return nil
+	})
+	return n
+}
+
 // Broken says how many sessions have ended.
 func (a *Audience) Broken() error {
 	n := 0

@@ -3,6 +3,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/dtls/v3"
@@ -38,6 +40,7 @@ type Viewer struct {
 	base      uint32 // drops when counting began
 	connected chan struct{}
 	broken    chan struct{}
+	events    atomic.Uint64 // event messages on the channels
 	once      [2]sync.Once
 }
 
@@ -148,6 +151,9 @@ func (v *Viewer) offerMedia(o Viewing) error {
 	return nil
 }
 
+// eventType is in every event message and in no other.
+var eventType = []byte(`"type":"event"`)
+
 // openChannels negotiates the channels of docs/protocol.md, section 4.
 func (v *Viewer) openChannels() error {
 	for _, c := range []struct {
@@ -160,9 +166,15 @@ func (v *Viewer) openChannels() error {
 		if !c.ordered {
 			init.MaxRetransmits = &none
 		}
-		if _, err := v.pc.CreateDataChannel(c.label, init); err != nil {
+		dc, err := v.pc.CreateDataChannel(c.label, init)
+		if err != nil {
 			return err
 		}
+		dc.OnMessage(func(m webrtc.DataChannelMessage) {
+			if bytes.Contains(m.Data, eventType) {
+				v.events.Add(1)
+			}
+		})
 	}
 	return nil
 }
