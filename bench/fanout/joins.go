@@ -56,7 +56,7 @@ func (b *bench) joins(ctx context.Context, s setting) (report.Joins, error) {
 	if err != nil {
 		return j, err
 	}
-	newcomers := load.NewAudience(1)
+	newcomers := load.NewAudience(1, joinNewcomer)
 	defer newcomers.Close()
 	var joined atomic.Int64
 	w, err := sc.measure(ctx, 0, func(ctx context.Context) error {

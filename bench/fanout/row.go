@@ -18,6 +18,8 @@ const (
 	// decrypting is how many viewers read everything, of all streams together, at
 	// least one of each.
 	decrypting = 5
+	// joinsAtOnce is gentle enough for any server; what joins cost is measured by itself.
+	joinsAtOnce = 16
 )
 
 // row measures one setting with a server of its own.
@@ -74,7 +76,7 @@ func (sc *scene) fill(ctx context.Context) error {
 		return err
 	}
 	if sc.receivers == nil {
-		audience := load.NewAudience(sc.streams)
+		audience := load.NewAudience(sc.streams, joinsAtOnce)
 		sc.receivers = audience
 		if err := audience.Join(ctx, sc.viewers, min(sc.viewers, max(1, decrypting/sc.streams)), sc.kind(), sc.url, func() {}); err != nil {
 			return err

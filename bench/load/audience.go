@@ -16,20 +16,19 @@ import (
 type Audience struct {
 	viewers [][]*Viewer // by stream
 	client  *http.Client
+	atOnce  int
 }
-
-// joinsAtOnce is how many handshakes are under way together, so that a slow server
-// is not asked for all of them at once.
-const joinsAtOnce = 16
 
 // joinTimeout is for one viewer.
 const joinTimeout = 20 * time.Second
 
-// NewAudience returns an audience of the streams, without viewers yet.
-func NewAudience(streams int) *Audience {
+// NewAudience returns an audience of the streams, without viewers yet. atOnce is how
+// many handshakes are under way together, so that a server is not asked for all of
+// them at once.
+func NewAudience(streams, atOnce int) *Audience {
 	return &Audience{
-		viewers: make([][]*Viewer, streams),
-		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: joinsAtOnce}},
+		viewers: make([][]*Viewer, streams), atOnce: atOnce,
+		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}},
 	}
 }
 
@@ -39,7 +38,7 @@ func NewAudience(streams int) *Audience {
 func (a *Audience) Join(ctx context.Context, n, decrypting int, kind Viewing, url func(stream int) string, joined func()) error {
 	kind.HTTP = a.client
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(joinsAtOnce)
+	group.SetLimit(a.atOnce)
 	for stream := range a.viewers {
 		begin := len(a.viewers[stream])
 		a.viewers[stream] = slices.Grow(a.viewers[stream], n)[:begin+n]
@@ -136,7 +135,7 @@ func (a *Audience) Broken() error {
 // Close ends all sessions.
 func (a *Audience) Close() error {
 	var group errgroup.Group
-	group.SetLimit(joinsAtOnce)
+	group.SetLimit(a.atOnce)
 	_ = a.each(func(v *Viewer) error {
 		group.Go(v.Close)
 		return nil
