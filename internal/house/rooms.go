@@ -34,6 +34,8 @@ var rooms = []room{
 	{dir: "internal/studio", imports: join([]string{"internal/barcode"}, bytesOf), built: true},
 	{dir: "internal/barcode", pure: true, built: true},
 
+	{dir: "internal/impair", built: true}, // a bad network, for tests
+
 	{dir: "signaling/whep", imports: join([]string{"signaling/", "media/egress"}, cores), built: true},
 	{dir: "signaling/whip", imports: join([]string{"signaling/", "media/ingest"}, cores)},
 	{dir: "signaling/control", imports: join([]string{"signaling/auth", "signaling/problem", "sync/journal"}, events), built: true},
