@@ -1,0 +1,285 @@
+// Package congestion knows what one viewer's path carries, and decides which video
+// packets flow when that is less than the stream. The stream has no layers and is
+// not transcoded: who cannot get all of it gets the sound, and of every GOP as much
+// from its keyframe on as fits.
+//
+// An Estimator learns from TWCC feedback (draft-holmer-rmcat-transport-wide-cc-
+// extensions-01), or from receiver reports. A Valve asks it, once per frame.
+//
+// All of it is pure and allocates nothing; one goroutine owns a viewer's two.
+package congestion
+
+import (
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// How the estimate moves.
+const (
+	// busyDelay is how long a packet must have waited, in ticks (40 ms), to show
+	// that the link was busy. Jitter of 20 ms stays below.
+	busyDelay = 160
+	// headroom is by how much the estimate may exceed what was delivered: nobody
+	// knows what a path carries of which little is asked.
+	headroom = 1.5
+	// Growth per second towards that, while the path was the limit lately and else.
+	slowGrowth, fastGrowth = 0.1, 1.0
+	// limitMemory is how long a path counts as the limit after it has shown that.
+	limitMemory = 3 * time.Second
+	// patience is the queue that a path may have before video stops.
+	patience = 350 * time.Millisecond
+	// leastRoom is what of it is left for a path that drops packets instead.
+	leastRoom = 60 * time.Millisecond
+	// drift is the change of delay, in ticks (10 s), that is a receiver's clock that
+	// was set and no queue.
+	drift = int64(10 * ticksPerSecond)
+)
+
+// Estimator is what one viewer's path carries, as far as is known. The zero value
+// knows nothing. Times that are given must not decrease.
+type Estimator struct {
+	origin  time.Time // tick 0
+	flights flights
+	twcc    conversation
+	report  reports
+
+	delay minimum // arrival − sending, in ticks of two clocks
+	trip  minimum // from sending to feedback
+	last  arrival
+	busy  saturation
+	goods delivery
+	loss  losses
+
+	rate     float64   // the estimate
+	measured time.Time // when the path last was the limit
+	limited  bool
+	room     time.Duration // queue that the path has, as far as is known
+
+	backlog float64   // bits that wait for the path at the time drained
+	drained time.Time // of the last packet
+}
+
+// arrival is the newest packet that was received.
+type arrival struct {
+	at    int64 // ticks of the receiver's clock
+	known bool  // and of all packets since, that they were not
+}
+
+// Sent notes a packet of any kind: its transport-wide sequence number, which
+// increases and wraps, and its size in bytes on the wire. Without TWCC the number
+// is just a count.
+func (e *Estimator) Sent(number uint16, size int, at time.Time) {
+	e.flights.add(number, size, e.ticks(at))
+	e.report.sent(size)
+	e.backlog = e.waiting(at) + float64(size)*8
+	e.drained = at
+}
+
+// Feedback takes a TWCC message. What it says of packets that were never sent, or
+// were reported before, is ignored; so is a message that is not newer than those
+// before.
+func (e *Estimator) Feedback(cc *rtcp.TransportLayerCC, now time.Time) {
+	if e.flights.next == 0 || cc.PacketStatusCount > flightLimit {
+		return
+	}
+	since, ok := e.twcc.follows(cc.FbPktCount, now)
+	if !ok {
+		return
+	}
+	e.loss.age(since.Seconds())
+	number := e.flights.extend(cc.BaseSequenceNumber)
+	if number > e.twcc.covered {
+		e.last.known = false // feedback was lost: nobody knows what came in between
+	}
+	news := e.read(newWalk(cc, number, e.twcc.unwrap(cc.ReferenceTime)), now)
+	if news.count > 0 {
+		e.judge(&news, since, now)
+	}
+}
+
+// news is what one message tells.
+type news struct {
+	count  int
+	lost   int
+	busy   bool              // packets had to wait
+	newest [3]receivedPacket // of those received, the last ones
+}
+
+type receivedPacket struct {
+	number uint64
+	sent   int64 // ticks
+	over   int64 // delay above the minimum, in ticks
+}
+
+func (e *Estimator) read(w walk, now time.Time) (n news) {
+	tickNow := e.ticks(now)
+	for w.next() {
+		f := e.flights.at(w.number)
+		if f == nil {
+			continue
+		}
+		if !w.received {
+			if !f.lost() {
+				*f |= flightLost
+				e.loss.reported++
+				e.loss.lost++
+				n.count++
+				n.lost++
+			}
+			continue
+		}
+		n.count++
+		if f.lost() {
+			e.loss.lost-- // it was only late
+		} else {
+			e.loss.reported++
+		}
+		if w.timed {
+			p := receivedPacket{number: w.number, sent: f.sent(tickNow)}
+			n.busy = e.arrived(&p, f.bits(), w.at, tickNow) || n.busy
+			copy(n.newest[1:], n.newest[:2])
+			n.newest[0] = p
+		}
+		*f = 0
+	}
+	e.twcc.covered = max(e.twcc.covered, min(w.number+1, e.flights.next))
+	return n
+}
+
+// arrived takes a packet's time of arrival. It reports whether the link was busy
+// since the packet before.
+func (e *Estimator) arrived(p *receivedPacket, bits float64, at, now int64) (busy bool) {
+	e.trip.add(now-p.sent, now)
+	if p.over = e.delay.add(at-p.sent, now); p.over > drift {
+		e.delay.reset()
+		p.over = e.delay.add(at-p.sent, now)
+		e.last.known = false
+	}
+	e.goods.add(bits, at)
+	gap := at - e.last.at
+	// The link has had something to send since the packet's turn might have come,
+	// p.over before it arrived.
+	if e.last.known && gap >= 0 && gap <= p.over && p.over >= busyDelay {
+		e.busy.add(bits, at, gap)
+		busy = true
+	}
+	if gap >= 0 || !e.last.known {
+		e.last = arrival{at, true}
+	}
+	return busy
+}
+
+// judge draws the conclusions from a message.
+func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
+	rate, enough := e.busy.rate()
+	heavy := e.loss.heavy()
+	switch {
+	case n.busy && enough:
+		e.rate, e.measured = rate, now
+	case heavy && n.lost > 0:
+		// A link that drops instead of queueing: what came through is what it carries.
+		if peak := e.goods.peak(); e.rate == 0 || peak < e.rate {
+			e.rate = peak
+		}
+		e.measured = now
+	default:
+		e.grow(since.Seconds())
+	}
+	e.limited = !e.measured.IsZero() && now.Sub(e.measured) < limitMemory
+	over := n.over()
+	wait := time.Duration(over.over) * tick
+	switch {
+	case !e.limited:
+		e.room = patience
+	case heavy && n.lost > 0:
+		e.room = min(max(wait*7/10, leastRoom), patience)
+	case n.lost == 0:
+		e.room = min(max(e.room, wait), patience) // it has had room for that
+	}
+	if over.number != 0 {
+		e.recount(over, now)
+	}
+}
+
+// over returns the packet that waited least among the last ones received, lest one
+// late packet count for a queue.
+func (n *news) over() receivedPacket {
+	least := n.newest[0]
+	for _, p := range n.newest[1:] {
+		if p.number != 0 && p.over < least.over {
+			least = p
+		}
+	}
+	return least
+}
+
+// grow raises the estimate in some seconds without a sign of congestion.
+func (e *Estimator) grow(seconds float64) {
+	growth := fastGrowth
+	if e.limited {
+		growth = slowGrowth
+	}
+	if most := headroom * e.goods.second(); e.rate < most {
+		e.rate = min(most, e.rate*(1+growth*min(seconds, 1)))
+	}
+	e.rate = max(e.rate, e.goods.rate(shortest))
+}
+
+// recount corrects the backlog: when p was sent, so much waited as p had to wait
+// for; since then came what was sent after p, and the path has gone on.
+func (e *Estimator) recount(p receivedPacket, now time.Time) {
+	perTick := e.rate / ticksPerSecond
+	tickNow := e.ticks(now)
+	waiting, at := float64(p.over)*perTick, p.sent
+	for n := p.number + 1; n < e.flights.next; n++ {
+		f := e.flights.at(n)
+		if f == nil || f.lost() {
+			continue
+		}
+		sent := f.sent(tickNow)
+		waiting = max(0, waiting-perTick*float64(sent-at)) + f.bits()
+		at = sent
+	}
+	e.backlog, e.drained = waiting, e.origin.Add(time.Duration(at)*tick)
+}
+
+// waiting returns the bits that wait for the path.
+func (e *Estimator) waiting(now time.Time) float64 {
+	if e.rate == 0 {
+		return 0
+	}
+	return max(0, e.backlog-e.rate*now.Sub(e.drained).Seconds())
+}
+
+// Estimate returns what the path carries in bits per second; 0 = not known. While
+// the path is the limit that is what it was measured to carry; else it is no more
+// than 1.5 times what was delivered, now or earlier.
+func (e *Estimator) Estimate() float64 { return e.rate }
+
+// Limited reports whether the path was the limit within the last seconds: packets
+// had to wait for each other, or were dropped.
+func (e *Estimator) Limited() bool { return e.limited }
+
+// Backlog returns how long the path needs for what it has been given so far.
+func (e *Estimator) Backlog(now time.Time) time.Duration {
+	if e.rate == 0 {
+		return 0
+	}
+	return time.Duration(e.waiting(now) / e.rate * float64(time.Second))
+}
+
+// roundTrip returns the shortest time between a packet and feedback on it.
+func (e *Estimator) roundTrip() time.Duration {
+	if e.trip.slot == 0 {
+		return e.report.roundTrip()
+	}
+	return time.Duration(e.trip.smallest()) * tick
+}
+
+func (e *Estimator) ticks(t time.Time) int64 {
+	if e.origin.IsZero() {
+		e.origin = t
+	}
+	return int64(t.Sub(e.origin) / tick)
+}
