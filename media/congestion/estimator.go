@@ -17,9 +17,6 @@ import (
 
 // How the estimate moves.
 const (
-	// busyDelay is how long a packet must have waited, in ticks (40 ms), to show
-	// that the link was busy. Jitter of 20 ms stays below.
-	busyDelay = 160
 	// headroom is by how much the estimate may exceed what was delivered: nobody
 	// knows what a path carries of which little is asked.
 	headroom = 1.5
@@ -31,6 +28,10 @@ const (
 	patience = 350 * time.Millisecond
 	// leastRoom is what of it is left for a path that drops packets instead.
 	leastRoom = 60 * time.Millisecond
+	// pressure is how long packets must wait to say that video may be too much.
+	pressure = 50 * time.Millisecond
+	// recovery is the rise of the estimate that makes the path another one.
+	recovery = 1.5
 	// drift is the change of delay, in ticks (10 s), that is a receiver's clock that
 	// was set and no queue.
 	drift = int64(10 * ticksPerSecond)
@@ -54,7 +55,11 @@ type Estimator struct {
 	rate     float64   // the estimate
 	measured time.Time // when the path last was the limit
 	limited  bool
-	room     time.Duration // queue that the path has, as far as is known
+	pressed  bool // and is so according to the last message
+
+	room        time.Duration // queue that the path may have before video stops
+	dropped     time.Time     // when the path last lost much, as links do that have no room
+	droppedRate float64       // and the estimate then
 
 	backlog float64   // bits that wait for the path at the time drained
 	drained time.Time // of the last packet
@@ -63,7 +68,7 @@ type Estimator struct {
 // arrival is the newest packet that was received.
 type arrival struct {
 	at    int64 // ticks of the receiver's clock
-	known bool  // and of all packets since, that they were not
+	known bool  // and what became of all packets since
 }
 
 // Sent notes a packet of any kind: its transport-wide sequence number, which
@@ -102,7 +107,7 @@ func (e *Estimator) Feedback(cc *rtcp.TransportLayerCC, now time.Time) {
 type news struct {
 	count  int
 	lost   int
-	busy   bool              // packets had to wait
+	rate   float64           // of the link, while packets had to wait; 0 = they had not
 	newest [3]receivedPacket // of those received, the last ones
 }
 
@@ -122,8 +127,7 @@ func (e *Estimator) read(w walk, now time.Time) (n news) {
 		if !w.received {
 			if !f.lost() {
 				*f |= flightLost
-				e.loss.reported++
-				e.loss.lost++
+				e.loss.add(true)
 				n.count++
 				n.lost++
 			}
@@ -131,13 +135,15 @@ func (e *Estimator) read(w walk, now time.Time) (n news) {
 		}
 		n.count++
 		if f.lost() {
-			e.loss.lost-- // it was only late
+			e.loss.found()
 		} else {
-			e.loss.reported++
+			e.loss.add(false)
 		}
 		if w.timed {
 			p := receivedPacket{number: w.number, sent: f.sent(tickNow)}
-			n.busy = e.arrived(&p, f.bits(), w.at, tickNow) || n.busy
+			if e.arrived(&p, f.bits(), w.at, tickNow) {
+				n.rate = e.busy.rate()
+			}
 			copy(n.newest[1:], n.newest[:2])
 			n.newest[0] = p
 		}
@@ -147,9 +153,9 @@ func (e *Estimator) read(w walk, now time.Time) (n news) {
 	return n
 }
 
-// arrived takes a packet's time of arrival. It reports whether the link was busy
-// since the packet before.
-func (e *Estimator) arrived(p *receivedPacket, bits float64, at, now int64) (busy bool) {
+// arrived takes a packet's time of arrival. It reports whether the link has shown
+// its rate.
+func (e *Estimator) arrived(p *receivedPacket, bits float64, at, now int64) (shown bool) {
 	e.trip.add(now-p.sent, now)
 	if p.over = e.delay.add(at-p.sent, now); p.over > drift {
 		e.delay.reset()
@@ -157,31 +163,25 @@ func (e *Estimator) arrived(p *receivedPacket, bits float64, at, now int64) (bus
 		e.last.known = false
 	}
 	e.goods.add(bits, at)
-	gap := at - e.last.at
-	// The link has had something to send since the packet's turn might have come,
-	// p.over before it arrived.
-	if e.last.known && gap >= 0 && gap <= p.over && p.over >= busyDelay {
-		e.busy.add(bits, at, gap)
-		busy = true
+	if !e.last.known {
+		e.last, e.busy = arrival{at, true}, saturation{}
+		return false
 	}
-	if gap >= 0 || !e.last.known {
-		e.last = arrival{at, true}
-	}
-	return busy
+	gap := max(0, at-e.last.at) // one that was overtaken came in between
+	e.last.at += gap
+	return e.busy.add(bits, p.over, gap)
 }
 
 // judge draws the conclusions from a message.
 func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
-	rate, enough := e.busy.rate()
-	heavy := e.loss.heavy()
+	heavy := n.lost > 0 && e.loss.heavy()
 	switch {
-	case n.busy && enough:
-		e.rate, e.measured = rate, now
-	case heavy && n.lost > 0:
-		// A link that drops instead of queueing: what came through is what it carries.
-		if peak := e.goods.peak(); e.rate == 0 || peak < e.rate {
-			e.rate = peak
-		}
+	case n.rate > 0:
+		e.rate, e.measured = n.rate, now
+	case heavy:
+		// A link that drops instead of queueing carries what came through; unless
+		// little was asked of it.
+		e.rate = max(e.goods.peak(), e.rate*(1-e.loss.share()))
 		e.measured = now
 	default:
 		e.grow(since.Seconds())
@@ -189,11 +189,13 @@ func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
 	e.limited = !e.measured.IsZero() && now.Sub(e.measured) < limitMemory
 	over := n.over()
 	wait := time.Duration(over.over) * tick
+	e.pressed = heavy || wait >= pressure
 	switch {
-	case !e.limited:
-		e.room = patience
-	case heavy && n.lost > 0:
+	case heavy:
 		e.room = min(max(wait*7/10, leastRoom), patience)
+		e.dropped, e.droppedRate = now, e.rate
+	case now.Sub(e.dropped) > limitMemory || e.rate > recovery*e.droppedRate:
+		e.room = patience
 	case n.lost == 0:
 		e.room = min(max(e.room, wait), patience) // it has had room for that
 	}

@@ -45,39 +45,44 @@ func (m *minimum) reset() {
 	}
 }
 
-// saturation measures the rate of a link while it has a queue: of the packets that
-// had to wait, the bits over the time between their arrivals, the newest ones
+// saturation measures the rate of a link while it has a queue: the bits over the
+// time between their arrivals, of packets that all had to wait, the newest ones
 // first and foremost.
 type saturation struct {
 	bits, ticks float64
-	at          int64 // arrival of the last packet
+	running     bool
 }
 
 const (
-	saturationMemory = 600  // ticks (150 ms) over which what was measured is forgotten
-	saturationPause  = 1200 // ticks (300 ms) without, after which the measuring begins anew
-	saturationEnough = 160  // ticks (40 ms) that say anything
+	// busyDelay is how long a packet must have waited, in ticks (40 ms), to show
+	// that the link was busy all the time. Jitter of 20 ms stays below.
+	busyDelay = 160
+	// saturationEnough is how long a link must be busy without a break, in ticks
+	// (50 ms), to show its rate: jitter of 20 ms moves what is measured by less than
+	// a half, and by less the longer it takes.
+	saturationEnough = 200
+	saturationMemory = 800 // ticks (200 ms) over which what was measured is forgotten
 )
 
-// add takes a packet that arrived a gap after the one before, with the link busy
-// in between.
-func (s *saturation) add(bits float64, arrival, gap int64) {
-	if arrival-s.at > saturationPause || arrival < s.at {
+// add takes a packet that had to wait, in ticks, and arrived a gap after the one
+// before. It reports whether there is a new rate.
+func (s *saturation) add(bits float64, waited, gap int64) bool {
+	switch {
+	case waited < busyDelay || gap > waited:
 		*s = saturation{}
+		return false
+	case !s.running:
+		s.running = true // the gap before is none between two that waited
+		return false
 	}
 	keep := max(0, 1-float64(gap)/saturationMemory)
 	s.bits = s.bits*keep + bits
 	s.ticks = s.ticks*keep + float64(gap)
-	s.at = arrival
+	return s.ticks >= saturationEnough
 }
 
-// rate returns bits per second, or false if too little was measured.
-func (s *saturation) rate() (float64, bool) {
-	if s.ticks < saturationEnough {
-		return 0, false
-	}
-	return s.bits / s.ticks * ticksPerSecond, true
-}
+// rate returns bits per second.
+func (s *saturation) rate() float64 { return s.bits / s.ticks * ticksPerSecond }
 
 // delivery is what has arrived lately, by the receiver's clock.
 type delivery struct {
@@ -132,24 +137,51 @@ func (d *delivery) peak() (rate float64) {
 }
 
 // losses counts packets, the newest second first and foremost.
-type losses struct{ reported, lost float64 }
+type losses struct {
+	reported, lost, runs float64
+	within               bool // the packet before was lost
+}
 
 // age forgets for some seconds.
 func (l *losses) age(seconds float64) {
 	keep := math.Exp(-max(0, seconds))
 	l.reported *= keep
 	l.lost *= keep
+	l.runs *= keep
 }
+
+func (l *losses) add(lost bool) {
+	l.reported++
+	if lost {
+		l.lost++
+		if !l.within {
+			l.runs++
+		}
+	}
+	l.within = lost
+}
+
+// found takes back that a packet was lost: it was only late.
+func (l *losses) found() { l.lost = max(0, l.lost-1) }
+
+// share returns the part of the packets that was lost.
+func (l *losses) share() float64 { return l.lost / max(1, l.reported) }
 
 // heavy reports whether the path loses more than tolerable of its packets, and
 // not by chance.
-func (l *losses) heavy() bool { return heavy(l.lost, l.reported) }
+func (l *losses) heavy() bool { return heavy(l.lost, l.reported, l.lost/max(1, l.runs)) }
 
 const (
 	tolerable = 0.10 // of the packets may be lost without anybody being blamed
 	certainty = 4.5  // standard deviations above that are no chance
+	// population is how many packets say anything: more than one keyframe, which may
+	// be too long for a queue that has room for the stream.
+	population = 100
 )
 
-func heavy(lost, of float64) bool {
-	return lost > tolerable*of+certainty*math.Sqrt(tolerable*(1-tolerable)*of)
+// heavy judges a number of lost packets that came in runs of a mean length: the
+// longer they are, the more the number varies by chance.
+func heavy(lost, of, run float64) bool {
+	variance := tolerable * (1 - tolerable) * of * max(1, 2*run-1)
+	return of >= population && lost > tolerable*of+certainty*math.Sqrt(variance)
 }

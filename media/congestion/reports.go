@@ -58,7 +58,8 @@ func (e *Estimator) Report(lost float64, rtt time.Duration, now time.Time) {
 		return
 	}
 	delivered := bits * (1 - lost) / since.Seconds()
-	if queue > reportQueue || heavy(lost*packets, packets) {
+	e.pressed = queue > reportQueue || heavy(lost*packets, packets, 1)
+	if e.pressed {
 		e.yield(delivered, queue, now)
 	} else {
 		most := headroom * delivered

@@ -213,14 +213,22 @@ func (w *world) send(p sent, now time.Time) {
 	for _, at := range arrivals {
 		w.at(at, func(now time.Time) { w.arrive(id, number, now) })
 	}
-	if len(arrivals) == 0 && w.resend && !p.audio && p.tries < 3 {
-		// The viewer sees the gap with what comes next, and says so.
-		w.at(now.Add(w.scene.down.Delay+w.scene.up.Delay+w.newest+ms(20)), func(now time.Time) {
-			if w.valve.Resend(&w.estimator, now) {
-				w.send(p, now)
-			}
-		})
+	if len(arrivals) == 0 && w.resend && !p.audio && p.tries <= 3 {
+		w.nack(p, now.Add(w.newest), 10)
 	}
+}
+
+// nack asks for a packet that was lost, when the viewer has seen the gap, and once
+// each round trip as long as the relay has no room for it.
+func (w *world) nack(p sent, seen time.Time, times int) {
+	rtt := w.scene.down.Delay + w.scene.up.Delay
+	w.at(seen.Add(rtt+ms(20)), func(now time.Time) {
+		if w.valve.Resend(&w.estimator, now) {
+			w.send(p, now)
+		} else if times > 1 {
+			w.nack(p, now, times-1)
+		}
+	})
 }
 
 func (w *world) arrive(id int, number uint16, now time.Time) {

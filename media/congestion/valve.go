@@ -93,9 +93,13 @@ func (v *Valve) full(e *Estimator, now time.Time) bool {
 	if !e.Limited() {
 		return false
 	}
-	room := e.room
-	if v.probing && e.measured.Before(v.opened) && now.Sub(v.opened) < e.roundTrip()+probeTime {
-		room = probeRoom
+	fresh := now.Sub(v.opened) < e.roundTrip()+probeTime
+	switch waits := e.Backlog(now); {
+	case fresh && v.probing && e.measured.Before(v.opened):
+		return waits > probeRoom
+	case fresh: // there is no message yet that could say whether packets wait
+		return waits > e.room
+	default:
+		return waits > e.room && e.pressed
 	}
-	return e.Backlog(now) > room
 }
