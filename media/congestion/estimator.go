@@ -49,6 +49,7 @@ type Estimator struct {
 	trip  minimum // from sending to feedback
 	last  arrival
 	busy  saturation
+	stand standing
 	goods delivery
 	loss  losses
 
@@ -107,6 +108,8 @@ func (e *Estimator) Feedback(cc *rtcp.TransportLayerCC, now time.Time) {
 type news struct {
 	count  int
 	lost   int
+	least  int64 // and most: delays above the minimum, in ticks
+	most   int64
 	rate   float64           // of the link, while packets had to wait; 0 = they had not
 	newest [3]receivedPacket // of those received, the last ones
 }
@@ -144,6 +147,10 @@ func (e *Estimator) read(w walk, now time.Time) (n news) {
 			if e.arrived(&p, f.bits(), w.at, tickNow) {
 				n.rate = e.busy.rate()
 			}
+			if n.newest[0].number == 0 {
+				n.least, n.most = p.over, p.over
+			}
+			n.least, n.most = min(n.least, p.over), max(n.most, p.over)
 			copy(n.newest[1:], n.newest[:2])
 			n.newest[0] = p
 		}
@@ -185,6 +192,10 @@ func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
 		e.measured = now
 	default:
 		e.grow(since.Seconds())
+	}
+	if n.newest[0].number != 0 && e.stand.stands(n, e.goods.second(), now) {
+		e.delay.reset() // the way has become longer: that is no queue
+		e.rate, e.stand, e.busy = e.stand.rate, standing{}, saturation{}
 	}
 	e.limited = !e.measured.IsZero() && now.Sub(e.measured) < limitMemory
 	over := n.over()

@@ -190,3 +190,73 @@ func TestExploreSteady(t *testing.T) {
 		}
 	}
 }
+
+func summary(o *outcome, s scene, from, to float64) string {
+	d, p, pass := o.dropped(from, to)
+	fr, kf := o.complete(from, to)
+	lo, hi := o.estimates(from, to)
+	passedKeys := 0
+	for _, f := range o.frames {
+		if between(f.at, from, to) && f.keyframe && f.passed == f.packets {
+			passedKeys++
+		}
+	}
+	return fmt.Sprintf("%v: dropped %d parts %d pass %d complete %d keyframes passed %d complete %d est %.2f-%.2f audio lost %.4f notices %d", s, d, p, pass, fr, passedKeys, kf, lo/mbit, hi/mbit, o.audioLost(from, to), len(o.notices))
+}
+
+func TestExploreOther(t *testing.T) {
+	if os.Getenv("EXPLORE") == "" {
+		t.Skip()
+	}
+	for _, queue := range []float64{200, 500, 1500} {
+		for _, gop := range []time.Duration{time.Second, 2 * time.Second} {
+			for _, key := range []float64{4, 8} {
+				p := impair.Path{Delay: ms(30), Rate: 0.3 * mbit, Queue: ms(queue), Jitter: ms(20)}
+				s := scene{seed: 1, rate: 2.5 * mbit, gop: gop, keyframe: key, vary: 0.3, down: p, up: impair.Path{Delay: ms(30)}, feedback: ms(100), length: 60 * time.Second, resend: true}
+				o := play(s)
+				t.Log("300k ", key, summary(o, s, 3, 60))
+			}
+		}
+	}
+	for _, rate := range []float64{0, 20 * mbit, 8 * mbit, 6 * mbit} {
+		for seed := uint64(1); seed < 4; seed++ {
+			p := impair.Path{Delay: ms(30), Rate: rate, Queue: ms(300), Jitter: ms(20)}
+			s := scene{seed: seed, rate: 2.5 * mbit, gop: time.Second * time.Duration(1+seed%2), keyframe: 8, vary: 0.6, scenes: true, down: p, up: impair.Path{Delay: ms(30)}, feedback: ms(100), length: 600 * time.Second, resend: true}
+			o := play(s)
+			t.Log("vbr", rate/mbit, summary(o, s, 0, 600))
+		}
+	}
+	for _, queue := range []float64{200, 500} {
+		for _, gop := range []time.Duration{time.Second, 2 * time.Second} {
+			s := stepScene(1, gop, 80, queue, 0, 4, false)
+			rec := s.changes[1].After.Seconds()
+			s.length = 40 * time.Second
+			o := play(s)
+			t.Log("rr", summary(o, s, 0, 10))
+			t.Log("rr", summary(o, s, 11, rec), "after 3 s", summary(o, s, 13, rec))
+			t.Log("rr", summary(o, s, rec, 39), "whole", o.wholeAgain(rec, 39), o.notices)
+		}
+	}
+	for _, loss := range []float64{0.05, 0.1} {
+		p := impair.Path{Delay: ms(30), Rate: 4 * mbit, Queue: ms(300), Jitter: ms(20), Loss: loss}
+		s := scene{seed: 1, rate: 2.5 * mbit, gop: time.Second, keyframe: 8, vary: 0.3, down: p, up: impair.Path{Delay: ms(30)}, length: 120 * time.Second, resend: true}
+		o := play(s)
+		t.Log("rr loss", loss, summary(o, s, 0, 120))
+	}
+	for _, more := range []float64{30, 60, 150, 300} {
+		p := impair.Path{Delay: ms(20), Rate: 10 * mbit, Queue: ms(300), Jitter: ms(20)}
+		far := p
+		far.Delay += ms(more)
+		s := scene{seed: 1, rate: 2.5 * mbit, gop: time.Second, keyframe: 8, vary: 0.3, down: p, changes: []impair.Change{{After: 10 * time.Second, Path: far}}, up: impair.Path{Delay: ms(20)}, feedback: ms(100), length: 40 * time.Second, resend: true}
+		o := play(s)
+		t.Log("farther", more, summary(o, s, 0, 40))
+	}
+	for _, rate := range []float64{0.6, 1, 1.5, 2, 2.3, 2.6} {
+		for _, queue := range []float64{10, 20, 50, 100, 300} {
+			p := impair.Path{Delay: ms(30), Rate: rate * mbit, Queue: ms(queue)}
+			s := scene{seed: 1, rate: 2.5 * mbit, gop: time.Second, keyframe: 4, vary: 0.3, spread: true, down: p, up: impair.Path{Delay: ms(30)}, feedback: ms(100), length: 60 * time.Second, resend: true}
+			o := play(s)
+			t.Log("steady", rate, summary(o, s, 3, 60))
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package congestion
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // minimum is the smallest value within the last ten seconds or so.
 type minimum struct {
@@ -83,6 +86,36 @@ func (s *saturation) add(bits float64, waited, gap int64) bool {
 
 // rate returns bits per second.
 func (s *saturation) rate() float64 { return s.bits / s.ticks * ticksPerSecond }
+
+// standing watches a delay that neither grows nor goes away.
+type standing struct {
+	rate        float64   // the highest that the link has shown meanwhile
+	since       time.Time // the delay is within a narrow range
+	least, most int64     // of that range, in ticks
+}
+
+const (
+	standingRange = 240 // ticks (60 ms): jitter, and the queue of a frame
+	standingTime  = time.Second
+)
+
+// stands reports whether the delay can be no queue: much less was sent than the
+// link has carried, for long enough to have seen the queue shrink. delivered is
+// what has arrived within a second.
+func (s *standing) stands(n *news, delivered float64, now time.Time) bool {
+	if n.least < busyDelay {
+		*s = standing{}
+		return false
+	}
+	s.rate = max(s.rate, n.rate)
+	least, most := min(s.least, n.least), max(s.most, n.most)
+	if s.since.IsZero() || most-least > standingRange {
+		s.since, s.least, s.most = now, n.least, n.most
+		return false
+	}
+	s.least, s.most = least, most
+	return now.Sub(s.since) >= standingTime && delivered < s.rate/2
+}
 
 // delivery is what has arrived lately, by the receiver's clock.
 type delivery struct {

@@ -13,9 +13,12 @@ const (
 	probeTime    = 200 * time.Millisecond // and a round trip
 	probeRoom    = time.Second
 	// frameRoom is the queue at which even a frame that has begun is cut off.
-	frameRoom = 2 * time.Second
-	// calm is how long the whole stream must flow for the congestion to be over.
-	calm = 2500 * time.Millisecond
+	frameRoom = 3 * time.Second
+	// leastCalm is how long the whole stream must flow for the congestion to be
+	// over. When it comes back within relapse, that takes twice as long the next time.
+	leastCalm = 2500 * time.Millisecond
+	mostCalm  = 20 * time.Second
+	relapse   = 10 * time.Second
 )
 
 // Valve decides which video packets of one viewer flow. Audio is not asked about:
@@ -27,10 +30,13 @@ type Valve struct {
 	passes  bool // the current frame does
 	refused bool // the current frame is a keyframe that does not
 
-	opened    time.Time // when the video that flows began after a drop
-	probing   bool      // and it was to show what the path carries
-	probed    time.Time // when the last one of these began
+	opened  time.Time // when the video that flows began after a drop
+	probing bool      // and it was to show what the path carries
+	probed  time.Time // when the last one of these began
+
 	congested bool
+	over      time.Time     // when the viewer last was no longer congested
+	calm      time.Duration // before the viewer is so again
 }
 
 // Video reports whether the next packet of video flows, in order. first says that
@@ -45,7 +51,7 @@ func (v *Valve) Video(first, keyframe bool, e *Estimator, now time.Time) bool {
 	case keyframe && v.shut && !v.refused:
 		v.frame(true, e, now)
 	case v.passes && e.Limited() && e.Backlog(now) > frameRoom:
-		v.stop(keyframe)
+		v.stop(keyframe, now)
 	}
 	return v.passes
 }
@@ -75,17 +81,26 @@ func (v *Valve) frame(keyframe bool, e *Estimator, now time.Time) {
 	case v.shut:
 		v.passes = false
 	case v.full(e, now):
-		v.stop(keyframe)
+		v.stop(keyframe, now)
 	default:
 		v.passes = true
-		if v.congested && now.Sub(v.opened) >= calm {
-			v.congested = false
+		if v.congested && now.Sub(v.opened) >= v.calm {
+			v.congested, v.over = false, now
 		}
 	}
 }
 
-func (v *Valve) stop(keyframe bool) {
-	v.shut, v.passes, v.refused, v.congested = true, false, keyframe, true
+func (v *Valve) stop(keyframe bool, now time.Time) {
+	v.shut, v.passes, v.refused = true, false, keyframe
+	if v.congested {
+		return
+	}
+	v.congested = true
+	if v.calm > 0 && now.Sub(v.over) < relapse {
+		v.calm = min(2*v.calm, mostCalm)
+	} else {
+		v.calm = leastCalm
+	}
 }
 
 // full reports whether the path has a queue that is long enough.
