@@ -82,6 +82,10 @@ type MediaConfig struct {
 	// PlayoutDelay is the delay that viewers are asked to keep between receiving a
 	// frame and showing it.
 	PlayoutDelay PlayoutDelay `yaml:"playout_delay"`
+	// Gather is how long the first packet of a frame waits at most for the last, so
+	// that viewers are sent the whole frame at once, 0 to 5 ms. Only packets that
+	// come close together wait.
+	Gather time.Duration `yaml:"gather"`
 	// IncludeLoopback offers 127.0.0.1 to viewers too, for viewers on the same machine.
 	IncludeLoopback bool `yaml:"include_loopback"`
 	// JoinBurst sends a joining viewer everything since the newest keyframe at
@@ -194,7 +198,7 @@ type AudioConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		HTTP:    HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
-		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
+		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, Gather: time.Millisecond, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
 		Admin:   AdminConfig{Listen: "127.0.0.1:9090"},
 		Streams: map[string]StreamConfig{},
 	}

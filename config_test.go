@@ -31,6 +31,7 @@ var fields = map[string]struct{ def, bad string }{
 	"media.max_udp_payload":                  {"1232", "1453"},
 	"media.playout_delay.min":                {"0s", "5ms"},
 	"media.playout_delay.max":                {"100ms", "41s"},
+	"media.gather":                           {"1ms", "6ms"},
 	"media.include_loopback":                 {"false", ""},
 	"media.join_burst":                       {"true", ""},
 	"admin.listen":                           {"127.0.0.1:9090", "0.0.0.0:9090"},
@@ -226,7 +227,7 @@ func TestLoadErrors(t *testing.T) {
 		{"merge of nothing", "<<: *h\n", `relay.yaml:1: "h" is an alias of nothing`},
 		{"merge of itself", "http: &h\n  <<: *h\n", `relay.yaml:2: http: "<<" merges too much, or itself`},
 		{"alias of nothing", "http: *h\n", `relay.yaml:1: "h" is an alias of nothing`},
-		{"two errors", "http: {a: 1}\nmedia: {b: 2}\n", "relay.yaml:1: http.a: unknown key (allowed: listen, tls, origins)\nrelay.yaml:2: media.b: unknown key (allowed: udp, public_ips, max_udp_payload, playout_delay, include_loopback, join_burst)"},
+		{"two errors", "http: {a: 1}\nmedia: {b: 2}\n", "relay.yaml:1: http.a: unknown key (allowed: listen, tls, origins)\nrelay.yaml:2: media.b: unknown key (allowed: udp, public_ips, max_udp_payload, playout_delay, gather, include_loopback, join_burst)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := load(t, test.text)

@@ -97,6 +97,7 @@ func (v *validator) media(m *MediaConfig) {
 		}
 	}
 	inRange(v, "media.max_udp_payload", m.MaxUDPPayload, 600, 1452)
+	inRange(v, "media.gather", m.Gather, 0, 5*time.Millisecond)
 	const step, longest = 10 * time.Millisecond, 40950 * time.Millisecond
 	inRange(v, "media.playout_delay.min", m.PlayoutDelay.Min, 0, longest)
 	inRange(v, "media.playout_delay.max", m.PlayoutDelay.Max, 0, longest)

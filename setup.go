@@ -31,7 +31,7 @@ func (c *Config) stream(name string, number int) (streamSetup, error) {
 	s := streamSetup{Config: stream.Config{
 		Name: name, Number: number, Hold: sc.Hold, CaptureOffset: sc.CaptureOffset, History: sc.History,
 		Reorder: sc.RTP.Reorder, Silence: sc.RTP.Silence, MaxPayload: c.Media.MaxUDPPayload,
-		StateLimit: sc.StateLimit, JoinBurst: c.Media.JoinBurst,
+		StateLimit: sc.StateLimit, JoinBurst: c.Media.JoinBurst, Gather: c.Media.Gather,
 	}}
 	d, err := sc.RTP.describe()
 	if err != nil {

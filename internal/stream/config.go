@@ -24,6 +24,7 @@ type Config struct {
 	Silence       time.Duration // after which another sender may take over
 	MaxPayload    int           // bytes of UDP payload to a viewer
 	StateLimit    int           // bytes of the state document
+	Gather        time.Duration // how long a packet waits at most for the rest of its frame
 	JoinBurst     bool          // joining viewers get the GOP so far; else they wait for a keyframe
 }
 

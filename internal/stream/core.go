@@ -70,10 +70,10 @@ type Core struct {
 	pending  []*pending
 	hashes   []hashWanted
 
-	sent     uint64 // canonical timestamp of the newest frame forwarded
-	paused   bool
-	clockAt  time.Time // when the clock was told last, on each channel
-	eventsAt time.Time
+	sent          uint64 // canonical timestamp of the newest frame forwarded
+	paused        bool
+	clockAt       time.Time // when the clock was told last, on each channel
+	clockOnEvents bool      // the last clock went out there
 }
 
 // NewCore returns the core of a stream. The lease says what is durable already;
@@ -223,7 +223,10 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 		FrameStart: start, Keyframe: facts.Keyframe,
 	}
 	if start {
-		p.Capture = packet.NTP(t.clock.At(ts, now).Capture)
+		t.capture = packet.NTP(t.clock.At(ts, now).Capture)
+	}
+	if ts == t.frame {
+		p.Capture = t.capture
 	}
 	c.keep(t, &p, late)
 	if a.Header.Marker && ts == t.frame {
@@ -271,7 +274,8 @@ func (c *Core) insertParameterSets(t *track, a forward.Arrival, ts, slot uint64,
 		Buffer: b, Header: header, Slot: slot, TS: ts, Arrival: a.At, Track: t.id, FrameStart: start,
 	}
 	if start {
-		p.Capture = packet.NTP(t.clock.At(ts, a.At).Capture)
+		t.capture = packet.NTP(t.clock.At(ts, a.At).Capture)
+		p.Capture = t.capture
 	}
 	c.keep(t, &p, false)
 	b.Release()

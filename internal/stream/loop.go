@@ -79,6 +79,7 @@ type Loop struct {
 	waiting   map[*egress.Viewer]bool // for a keyframe
 	watching  map[*egress.Viewer]bool
 	gate      forward.Gate
+	gather    forward.Gather
 	tail      *tail
 	studio    [forward.Tracks]studio
 	reportsAt time.Time
@@ -107,7 +108,7 @@ func New(c Config, sh Shell) (*Loop, error) {
 		marks: make(chan markCall, marksQueue), wishes: make(chan func(), requestQueue),
 		leases: make(chan journal.Lease, 1), done: make(chan struct{}),
 		batches: egress.NewBatches(c.Number), waiting: map[*egress.Viewer]bool{}, watching: map[*egress.Viewer]bool{},
-		gate: forward.Gate{Interval: keyframeSpacing}, tail: newTail(first),
+		gate: forward.Gate{Interval: keyframeSpacing}, gather: forward.Gather{Limit: c.Gather, Hold: c.Hold}, tail: newTail(first),
 	}
 	l.core = NewCore(c, lease, first, resumed, sh.Pool, l)
 	l.batch = l.batches.Get()
@@ -141,8 +142,11 @@ func (l *Loop) Run(ctx context.Context) error {
 		l.core.Tick(now)
 		l.askKeyframe(now)
 		l.report(now)
-		l.flush(now)
-		timer.Reset(l.core.Next(now).Sub(now))
+		next := l.core.Next(now).Sub(now)
+		if wait := l.flushSoon(now); wait > 0 {
+			next = min(next, wait)
+		}
+		timer.Reset(next)
 	}
 	return l.shutDown(written)
 }

@@ -19,6 +19,7 @@ var _ Output = (*Loop)(nil)
 func (l *Loop) Forward(p *forward.Packet) {
 	if len(l.watching) > 0 {
 		l.batch.Add(p)
+		l.gather.Forwarded(p)
 	}
 }
 
@@ -32,8 +33,19 @@ func (l *Loop) Tell(m egress.Message) {
 	}
 }
 
+// flushSoon hands what was decided to every shard, unless it may wait for the rest
+// of its frame: then it returns for how long.
+func (l *Loop) flushSoon(now time.Time) time.Duration {
+	if wait := l.gather.Wait(now); wait > 0 && len(l.batch.Messages) == 0 {
+		return wait
+	}
+	l.flush(now)
+	return 0
+}
+
 // flush hands what was decided to every shard. It does not wait for them.
 func (l *Loop) flush(now time.Time) {
+	l.gather.Sent()
 	if l.batch.Empty() {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/sync/marker"
 )
 
 // Bytes that a packet to a viewer has besides its payload and the marker: the RTP
@@ -39,6 +40,11 @@ func (c *Core) release(t *track, now time.Time) {
 // releaseVideo freezes what a packet carries and forwards it.
 func (c *Core) releaseVideo(t *track, p *forward.Packet, now time.Time) {
 	room := c.cfg.MaxPayload - packetOverhead - markerOverhead - len(p.Payload())
+	// All packets of a frame carry its capture time, since those of one length are
+	// sent together; but never where it takes the room of an event.
+	if !p.FrameStart && room-captureOverhead < marker.ExtensionSize {
+		p.Capture = 0
+	}
 	if p.Capture != 0 {
 		room -= captureOverhead
 	}

@@ -12,8 +12,7 @@ import (
 // Times of a stream's own doing.
 const (
 	pausedAfter  = 400 * time.Millisecond // without a video packet: noticed within 500 ms
-	clockSpacing = 250 * time.Millisecond // on the fast channel
-	eventsClock  = time.Second            // on the events channel
+	clockSpacing = 500 * time.Millisecond // on the events and the fast channel in turn
 )
 
 // Tick does what is due. Next says when it must be called at the latest.
@@ -95,11 +94,12 @@ func (c *Core) tellClock(now time.Time) {
 		Seq  uint64 `json:"seq"`
 		state.Clock
 	}{"clock", c.seq, clock}
-	c.tell(egress.Fast, m)
-	if now.Sub(c.eventsAt) >= eventsClock {
-		c.eventsAt = now
-		c.tell(egress.Events, m)
+	channel := egress.Events
+	if c.clockOnEvents {
+		channel = egress.Fast
 	}
+	c.clockOnEvents = !c.clockOnEvents
+	c.tell(channel, m)
 }
 
 func (c *Core) clock(now time.Time) (state.Clock, bool) {

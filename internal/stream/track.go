@@ -36,6 +36,7 @@ type track struct {
 	vp8        codec.VP8Continuity
 	frame      uint64 // canonical timestamp of the frame that packets in order belong to
 	first      uint64 // slot of its first packet
+	capture    uint64 // its capture time, NTP 32.32
 	backwards  uint64 // frames that came after a newer one: B-frames
 	parameters bool   // it has brought parameter sets
 	waitKey    bool   // nothing is forwarded until a keyframe

@@ -52,6 +52,7 @@ type Shard struct {
 // audience is the viewers of one stream on one shard.
 type audience struct {
 	viewers []*Viewer
+	turn    int // of who is sent a batch first
 	clocks  [forward.Tracks]ClockMap
 	copies  []scheduled
 }
@@ -314,11 +315,28 @@ func (s *Shard) fanOut(b *Batch, shed bool) {
 	for _, m := range b.Messages {
 		a.tellAll(s, m)
 	}
+	if len(b.Packets) == 0 {
+		return
+	}
+	if shed {
+		s.shed(a)
+		return
+	}
+	// Another viewer is the first each time: nobody always gets an outcome last.
+	a.turn++
+	first := a.turn % max(1, len(a.viewers))
+	for _, v := range a.viewers[first:] {
+		s.send(v, b.Packets)
+	}
+	for _, v := range a.viewers[:first] {
+		s.send(v, b.Packets)
+	}
+}
+
+// shed leaves packets out for everybody: video waits for the next keyframe.
+func (s *Shard) shed(a *audience) {
 	for i := len(a.viewers) - 1; i >= 0; i-- { // who is ended leaves the list
-		switch v := a.viewers[i]; {
-		case !shed:
-			s.send(v, b.Packets)
-		case v.live && len(b.Packets) > 0:
+		if v := a.viewers[i]; v.live {
 			v.live = false
 			if !v.Source.WaitKeyframe(v) {
 				s.end(v, "stream_behind")

@@ -138,9 +138,10 @@ func (v *Viewer) report(lost bool, rtt time.Duration, now time.Time) {
 	}
 }
 
-// lossy reports whether the viewer has reported loss lately, or nothing yet.
+// lossy reports whether the viewer has reported loss lately, or could not yet have
+// reported anything.
 func (v *Viewer) lossy(now time.Time) bool {
-	return !v.reported || !v.lostAt.IsZero() && now.Sub(v.lostAt) < lossMemory
+	return !v.reported && now.Sub(v.Opened) < lossMemory || !v.lostAt.IsZero() && now.Sub(v.lostAt) < lossMemory
 }
 
 // started reports whether the viewer has been sent a packet of what it came for.

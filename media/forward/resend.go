@@ -21,38 +21,51 @@ type Resends struct {
 	entries [resendMemory]resend
 	saved   float64
 	filled  time.Time
+	start   time.Time
 }
 
+// resend is a packet that was sent again. Every viewer has many of these: they are
+// small.
 type resend struct {
-	slot  uint64
-	count uint8
-	last  time.Time
+	lap  uint32 // which of the slots that share the place
+	when uint32 // in milliseconds; wraps after 49 days
 }
+
+// Bits of resend.lap: the count takes two of them.
+const (
+	countBits = 2
+	countMask = 1<<countBits - 1
+)
 
 // Allow reports whether a packet of the given size may be sent again now.
 func (r *Resends) Allow(slot uint64, size int, rtt time.Duration, now time.Time) bool {
+	if r.start.IsZero() {
+		r.start, r.filled, r.saved = now, now, r.Burst
+	}
 	e := &r.entries[slot%resendMemory]
-	if e.slot != slot {
-		if e.count > 0 && now.Sub(e.last) < resendRest {
+	elapsed := now.Sub(r.start)
+	passed := uint32(elapsed/time.Millisecond) - e.when
+	if passed == ^uint32(0) { // when was rounded up
+		passed = 0
+	}
+	since, count := time.Duration(passed)*time.Millisecond, e.lap&countMask
+	if lap := uint32(slot/resendMemory) << countBits; e.lap&^countMask != lap || count == 0 {
+		if count > 0 && since < resendRest {
 			return false
 		}
-		*e = resend{slot: slot}
+		*e, count = resend{lap: lap}, 0
 	}
-	if e.count >= maxResends || e.count > 0 && now.Sub(e.last) < max(rtt, minResendSpace) {
+	if count >= maxResends || count > 0 && since < max(rtt, minResendSpace) {
 		return false
 	}
-	if r.filled.IsZero() {
-		r.saved = r.Burst
-	} else {
-		r.saved = min(r.Burst, r.saved+r.Rate*now.Sub(r.filled).Seconds())
-	}
+	r.saved = min(r.Burst, r.saved+r.Rate*now.Sub(r.filled).Seconds())
 	r.filled = now
 	if r.saved < float64(size) {
 		return false
 	}
 	r.saved -= float64(size)
-	e.count++
-	e.last = now
+	e.lap++
+	e.when = uint32((elapsed + time.Millisecond - 1) / time.Millisecond) // never too soon
 	return true
 }
 
