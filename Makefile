@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e check race fuzz bench web fmt clips soak
+.PHONY: help build demo test e2e check race fuzz bench bench-fanout web fmt clips soak
 
 # A Node.js that tools/setup-test had to install, if any, comes first.
 export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
 ARGS ?= # more arguments for the program that a target runs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the relay into bin/
 	go build -o bin/relay ./cmd/relay
@@ -39,6 +39,9 @@ fuzz: ## every fuzz target for a few seconds
 
 bench: ## benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem $(ARGS) ./...
+
+bench-fanout: ## the cost per packet and viewer beside plain pion and the floor, into docs/performance.md (about 20 minutes)
+	go run ./bench/fanout -all -report docs $(ARGS)
 
 web: ## build the SDK and the pages into web/dist and test them
 	@tools/setup-test --web

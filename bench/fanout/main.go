@@ -7,7 +7,8 @@
 //	go run ./bench/fanout -n 50,200,400 -servers floor,relay,pion
 //
 // With -short it takes less than a minute and exits with 1 if the relay does not
-// keep its promises. With -report it writes the figures into docs/performance.md.
+// keep its promises. With -all -report docs it takes about 20 minutes and writes the
+// figures into docs/performance.md.
 package main
 
 import (
@@ -98,6 +99,7 @@ type options struct {
 	window  time.Duration
 	rounds  int
 	short   bool
+	all     bool
 	events  bool
 	joins   bool
 	json    string
@@ -114,11 +116,12 @@ func parse(args []string) (options, error) {
 	viewers := f.String("n", sizes, "viewers of each stream, with commas")
 	servers := f.String("servers", strings.Join([]string{report.Floor, report.FloorSingle, report.Relay, report.Pion, report.PionDefault}, ","), "servers to measure, with commas")
 	input := f.String("input", "burst", "burst, spread or both with a comma: how a frame's packets come")
-	seconds := f.Float64("seconds", 6, "time of one measurement")
+	seconds := f.Float64("seconds", 5, "time of one measurement")
 	f.IntVar(&o.streams, "streams", 1, "streams, each with its own viewers")
 	f.IntVar(&o.size, "size", load.DefaultSize, "bytes of a video packet, RTP header included")
 	f.IntVar(&o.rounds, "rounds", 3, "measurements of each server with each number of viewers, taken in turn")
 	f.BoolVar(&o.short, "short", false, "less than a minute, and exit with 1 if the relay breaks a promise")
+	f.BoolVar(&o.all, "all", false, "everything: burst with -n and -servers, spread with one stream and with many, events, joins")
 	f.BoolVar(&o.events, "events", false, "also measure what events cost")
 	f.BoolVar(&o.joins, "joins", false, "also measure what joining costs")
 	f.StringVar(&o.json, "json", "", "file for all figures")
@@ -131,6 +134,7 @@ func parse(args []string) (options, error) {
 		*viewers, *servers, *input, *seconds = "100", strings.Join([]string{report.Floor, report.Relay, report.Pion}, ","), "burst", 5
 		o.rounds, o.streams = 1, 1
 	}
+	o.events, o.joins = o.events || o.all, o.joins || o.all
 	o.window = time.Duration(*seconds * float64(time.Second))
 	o.servers = strings.Split(*servers, ",")
 	for _, name := range o.servers {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/framelock/relay/bench/load"
 	"github.com/framelock/relay/bench/report"
 )
 
@@ -18,11 +19,11 @@ type step struct {
 }
 
 func (s step) name() string {
-	return fmt.Sprintf("%s, %s, %d viewers", s.server, s.pace, s.viewers)
+	return fmt.Sprintf("%s, %s, %d streams of %d viewers", s.server, s.pace, s.streams, s.viewers)
 }
 
 // limit names the steps that fail together once one of them is too much.
-func (s step) limit() string { return s.server + " " + string(s.pace) }
+func (s step) limit() string { return fmt.Sprint(s.server, " ", s.pace, " ", s.streams) }
 
 func (s step) run(ctx context.Context, b *bench, result *report.Result) (string, error) {
 	if s.do != nil {
@@ -36,17 +37,49 @@ func (s step) run(ctx context.Context, b *bench, result *report.Result) (string,
 	return report.Line(row), nil
 }
 
+// part is measurements that belong together.
+type part struct {
+	pace    load.Pace
+	viewers []int // of each stream
+	streams int
+	servers []string
+}
+
+// whole is what a whole run measures: every number of viewers as encoders on the
+// same network send, and what can be gained when there is nothing to join.
+func (o options) whole() []part {
+	few := []string{report.FloorSingle, report.Relay, report.Pion}
+	return []part{
+		{load.Burst, o.viewers, 1, o.servers},
+		{load.Spread, []int{100}, 1, few},
+		{load.Spread, []int{20}, 20, few},
+	}
+}
+
+// chosen is what the flags ask for.
+func (o options) chosen() []part {
+	var parts []part
+	for _, pace := range o.paces {
+		parts = append(parts, part{pace, o.viewers, o.streams, o.servers})
+	}
+	return parts
+}
+
 // plan lists the measurements: in each round every number of viewers, and for each
 // of them the servers in turn, so that what they are compared with ran beside them.
 func (o options) plan() []step {
+	parts := o.chosen()
+	if o.all {
+		parts = o.whole()
+	}
 	var steps []step
 	for round := 1; round <= o.rounds; round++ {
-		for _, pace := range o.paces {
-			for _, n := range o.viewers {
-				for _, server := range o.servers {
+		for _, p := range parts {
+			for _, n := range p.viewers {
+				for _, server := range p.servers {
 					steps = append(steps, step{
 						setting: setting{
-							server: server, pace: pace, viewers: n, streams: o.streams, size: o.size,
+							server: server, pace: p.pace, viewers: n, streams: p.streams, size: o.size,
 							channels: server == report.Relay, duration: o.window,
 						},
 						round: round, row: true,

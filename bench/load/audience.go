@@ -28,7 +28,7 @@ const joinTimeout = 20 * time.Second
 func NewAudience(streams, atOnce int) *Audience {
 	return &Audience{
 		viewers: make([][]*Viewer, streams), atOnce: atOnce,
-		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}},
 	}
 }
 

@@ -11,24 +11,30 @@ import (
 // the parameter sets before a keyframe once a second, and Opus every 20 ms: 261
 // packets a second.
 const (
-	FrameInterval  = time.Second / 30
-	AudioInterval  = 20 * time.Millisecond
-	FramePackets   = 7
-	keyframeEvery  = 30   // frames
-	DefaultSize    = 1200 // bytes of a video packet, RTP header included
-	audioSize      = 160  // bytes of an audio packet, RTP header included
-	headerSize     = 12   // of RTP without extensions
-	videoClock     = 90000
-	audioClock     = 48000
-	VideoType      = 96 // payload types
-	AudioType      = 111
+	FrameInterval = time.Second / frameRate
+	FramePackets  = 7
+	DefaultSize   = 1200 // bytes of a video packet, RTP header included
+	VideoType     = 96   // payload types
+	AudioType     = 111
+
+	frameRate     = 30 // a second
+	audioRate     = 50
+	keyframeEvery = 30 // frames
+	audioSize     = 160
+	headerSize    = 12 // of RTP without extensions
+	videoClock    = 90000
+	audioClock    = 48000
+)
+
+// What the payloads look like (RFC 6184, section 5.8; RFC 6716, section 3.1).
+const (
 	videoSkip      = 2 // bytes of an FU-A payload before the stamp
 	audioSkip      = 1 // an Opus packet's table of contents
 	fuaIndicator   = 3<<5 | 28
-	opusTOC        = 31<<3 | 1<<2 // CELT, fullband, 20 ms, stereo, one frame
-	nalIDR         = 5
-	nalSlice       = 1
 	fuStart, fuEnd = 0x80, 0x40
+	nalSlice       = 1
+	nalIDR         = 5
+	opusTOC        = 31<<3 | 1<<2 // CELT, fullband, 20 ms, stereo, one frame
 )
 
 // parameterSets is a STAP-A with the parameter sets of a 640x360 constrained

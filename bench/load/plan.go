@@ -43,7 +43,7 @@ type Plan struct {
 type plannedTrack struct {
 	stream int
 	video  bool
-	every  time.Duration // between frames
+	rate   int64         // frames a second
 	gap    time.Duration // between the parts of a frame
 	parts  int
 	phase  time.Duration
@@ -60,18 +60,20 @@ func NewPlan(streams int, pace Pace) *Plan {
 	p := &Plan{held: true}
 	for i := range streams {
 		phase := FrameInterval * time.Duration(i) / time.Duration(streams)
-		video := plannedTrack{stream: i, video: true, every: FrameInterval, parts: FramePackets, phase: phase}
+		video := plannedTrack{stream: i, video: true, rate: frameRate, parts: FramePackets, phase: phase}
 		if pace == Spread {
 			video.gap = FrameInterval / FramePackets
 		}
 		p.tracks = append(p.tracks, video,
-			plannedTrack{stream: i, every: AudioInterval, parts: 1, phase: phase + audioPhase})
+			plannedTrack{stream: i, rate: audioRate, parts: 1, phase: phase + audioPhase})
 	}
 	return p
 }
 
-func (t *plannedTrack) start() time.Duration { return t.phase + time.Duration(t.frame)*t.every }
-func (t *plannedTrack) due() time.Duration   { return t.start() + time.Duration(t.part)*t.gap }
+func (t *plannedTrack) start() time.Duration {
+	return t.phase + time.Duration(t.frame)*time.Second/time.Duration(t.rate)
+}
+func (t *plannedTrack) due() time.Duration { return t.start() + time.Duration(t.part)*t.gap }
 
 // step goes on to the next slot.
 func (t *plannedTrack) step() {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/framelock/relay/bench/measure"
@@ -44,11 +45,10 @@ func Markdown(r *Result, chart string) string {
 func (r *Result) inputs() []string {
 	var all []string
 	for _, s := range r.Settings() {
-		if len(all) == 0 || all[len(all)-1] != s.Input {
+		if !slices.Contains(all, s.Input) {
 			all = append(all, s.Input)
 		}
 	}
-	// The rounds repeat the settings, and Settings lists each once.
 	return all
 }
 
@@ -61,7 +61,7 @@ func (r *Result) table(b *strings.Builder, input string) {
 		if setting.Input != input {
 			continue
 		}
-		base, _ := r.Summarize(Floor, setting)
+		base := r.floor(setting)
 		for _, server := range r.Servers() {
 			s, ok := r.Summarize(server, setting)
 			if !ok {
@@ -76,10 +76,21 @@ func (r *Result) table(b *strings.Builder, input string) {
 				continue
 			}
 			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %.2f | %d of %d |\n", viewers, Titles[server],
-				spread(s.CPU, 2), ratio(s.CPU.Median, base.CPU.Median), spread(s.RSS, 0),
+				spread(s.CPU, 2), ratio(s.CPU.Median, base), spread(s.RSS, 0),
 				latencyCell(s, s.P50, 2), latencyCell(s, s.P99, 1), latencyCell(s, s.P999, 1), s.Load.Median, s.Good, s.Good+s.Bad)
 		}
 	}
+}
+
+// floor is the cost of the cheaper floor in a setting, or 0.
+func (r *Result) floor(setting Setting) float64 {
+	least := 0.0
+	for _, server := range []string{Floor, FloorSingle} {
+		if s, _ := r.Summarize(server, setting); s.Good > 0 && (least == 0 || s.CPU.Median < least) {
+			least = s.CPU.Median
+		}
+	}
+	return least
 }
 
 func latencyCell(s Summary, v measure.Spread, digits int) string {
