@@ -32,8 +32,9 @@ func NewAudience(streams, atOnce int) *Audience {
 	}
 }
 
-// Join adds n viewers to each stream, of which the first decrypting ones decrypt,
-// and returns when all are connected. url names a stream's endpoint. joined is
+// Join adds n viewers to each stream, and returns when all are connected. As many as
+// decrypting says decrypt; they are spread evenly over the order of joining, because
+// servers send in some order. url names a stream's endpoint. joined is
 // called after each.
 func (a *Audience) Join(ctx context.Context, n, decrypting int, kind Viewing, url func(stream int) string, joined func()) error {
 	kind.HTTP = a.client
@@ -44,7 +45,7 @@ func (a *Audience) Join(ctx context.Context, n, decrypting int, kind Viewing, ur
 		a.viewers[stream] = slices.Grow(a.viewers[stream], n)[:begin+n]
 		for i := range n {
 			kind := kind
-			kind.URL, kind.Decrypt = url(stream), i < decrypting
+			kind.URL, kind.Decrypt = url(stream), evenly(i, n, decrypting)
 			group.Go(func() error {
 				ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 				defer cancel()
@@ -59,6 +60,9 @@ func (a *Audience) Join(ctx context.Context, n, decrypting int, kind Viewing, ur
 	}
 	return group.Wait()
 }
+
+// evenly reports whether the ith of n is one of the k that are spread evenly over them.
+func evenly(i, n, k int) bool { return i*k/n != (i+1)*k/n }
 
 // each calls do for every viewer.
 func (a *Audience) each(do func(*Viewer) error) error {
