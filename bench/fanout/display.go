@@ -28,20 +28,23 @@ func newDisplay(out *os.File, steps int) *display {
 	return d
 }
 
-// step ends a step with what it found; an empty line says that it was left out.
-func (d *display) step(line string) {
-	d.n++
+// line shows what a measurement found.
+func (d *display) line(text string) {
 	if d.bar == nil {
-		if line != "" {
-			fmt.Fprintf(d.out, "[%*d/%d] %s\n", len(fmt.Sprint(d.m)), d.n, d.m, line)
-		}
+		fmt.Fprintf(d.out, "[%*d/%d] %s\n", len(fmt.Sprint(d.m)), d.n+1, d.m, text)
 		return
 	}
-	if line != "" {
-		_ = d.bar.Clear()
-		fmt.Fprintln(d.out, line)
+	_ = d.bar.Clear()
+	fmt.Fprintln(d.out, text)
+	_ = d.bar.RenderBlank()
+}
+
+// step ends a step.
+func (d *display) step() {
+	d.n++
+	if d.bar != nil {
+		_ = d.bar.Add(1)
 	}
-	_ = d.bar.Add(1)
 }
 
 func (d *display) done() {
