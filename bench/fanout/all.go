@@ -18,6 +18,13 @@ import (
 // all makes every measurement of the options and writes the reports.
 func (b *bench) all(ctx context.Context, o options) error {
 	result := &report.Result{Processors: runtime.NumCPU(), Kernel: kernel(), Go: runtime.Version(), Size: o.size}
+	if b.relay != "" {
+		var err error
+		if result.Relay, err = revision(b.relay); err != nil {
+			return err
+		}
+		fmt.Println("relay:", result.Relay)
+	}
 	steps := o.plan()
 	if o.events {
 		steps = append(steps, o.eventSteps()...)

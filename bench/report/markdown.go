@@ -31,6 +31,9 @@ func Line(r Row) string {
 func Markdown(r *Result, chart string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d processors, Linux %s, %s, video packets of %d bytes. Medians, with least and most in brackets.\n", r.Processors, r.Kernel, r.Go, r.Size)
+	if r.Relay != "" {
+		fmt.Fprintf(&b, "The relay: %s.\n", r.Relay)
+	}
 	if chart != "" {
 		fmt.Fprintf(&b, "\n![CPU per packet against viewers](%s)\n", chart)
 	}

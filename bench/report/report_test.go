@@ -26,7 +26,7 @@ func sample() *Result {
 	broken := row(PionDefault, 400, 1, 0)
 	broken.Fault = "lost 9 of 1000 packets, at most 2 at one viewer"
 	return &Result{
-		Processors: 2, Kernel: "6.1.0", Go: "go1.26", Size: 1200,
+		Processors: 2, Kernel: "6.1.0", Go: "go1.26", Size: 1200, Relay: "revision 0123456789ab",
 		Rows: []Row{
 			row(Floor, 200, 1, 4), relay, row(Pion, 200, 1, 20), row(Floor, 400, 1, 3), row(Relay, 400, 1, 4), broken,
 			row(Floor, 200, 2, 4), lost, row(Pion, 200, 2, 18), again,
@@ -66,6 +66,7 @@ func TestSummarizeLeavesFaultsOut(t *testing.T) {
 func TestMarkdown(t *testing.T) {
 	text := Markdown(sample(), "images/fanout.svg")
 	for _, line := range []string{
+		"The relay: revision 0123456789ab.",
 		"![CPU per packet against viewers](images/fanout.svg)",
 		"| 200 | floor: encrypt and send, GSO | 4.00 | 1.00 | 100 |  |  |  | 0.50 | 2 of 2 |",
 		"| 200 | Framelock relay | 6.00 (5.00-7.00) | 1.50 | 100 | 0.60 (0.50-0.70) | 5.0 (4.0-6.0) | 10.0 (9.0-11.0) | 0.50 | 2 of 3 |",

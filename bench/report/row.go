@@ -90,6 +90,7 @@ type Result struct {
 	Kernel     string   `json:"kernel"`
 	Go         string   `json:"go"`
 	Size       int      `json:"video_packet_bytes"`
+	Relay      string   `json:"relay"` // what was measured under that name: its revision
 	Rows       []Row    `json:"rows"`
 	Events     []Events `json:"events,omitempty"`
 	Joins      []Joins  `json:"joins,omitempty"`
