@@ -187,7 +187,7 @@ func prepare(ctx context.Context, o options) (*bench, error) {
 	b := &bench{dir: dir, relay: o.relay, self: self}
 	if b.relay == "" && (slices.Contains(o.servers, report.Relay) || o.events || o.joins) {
 		b.relay = filepath.Join(dir, "relay")
-		build := exec.CommandContext(ctx, "go", "build", "-o", b.relay, "github.com/framelock/relay/cmd/relay")
+		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", b.relay, "github.com/framelock/relay/cmd/relay")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, errors.Join(fmt.Errorf("go build of the relay: %w\n%s", err, out), os.RemoveAll(dir))
 		}
