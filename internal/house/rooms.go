@@ -47,13 +47,14 @@ var rooms = []room{
 	// The stream loop: the one place that joins media and sync.
 	{dir: "internal/stream", imports: []string{"media/", "sync/"}, built: true},
 
-	{dir: "media/egress", imports: join([]string{"media/forward", "media/udp", "media/ice", "media/srtp"}, bytesOf), built: true},
+	{dir: "media/egress", imports: join([]string{"media/forward", "media/udp", "media/congestion", "media/ice", "media/srtp"}, bytesOf), built: true},
 	{dir: "media/ingest", imports: join([]string{"media/forward", "media/udp"}, bytesOf), built: true},
 	{dir: "sync/journal", imports: events, built: true},
 
 	{dir: "media/udp", imports: bytesOf, built: true},
 	{dir: "media/ice", pure: true, built: true},
 	{dir: "media/srtp", imports: bytesOf, pure: true, built: true},
+	{dir: "media/congestion", imports: bytesOf, pure: true, built: true},
 	{dir: "media/forward", imports: bytesOf, pure: true, built: true},
 	{dir: "sync/transcript", imports: events, pure: true},
 	{dir: "sync/window", imports: events, pure: true},

@@ -55,6 +55,7 @@ type Estimator struct {
 
 	rate     float64   // the estimate
 	measured time.Time // when the path last was the limit
+	shown    time.Time // when it last showed its rate by a queue
 	limited  bool
 	pressed  bool // and is so according to the last message
 
@@ -147,10 +148,9 @@ func (e *Estimator) read(w walk, now time.Time) (n news) {
 			if e.arrived(&p, f.bits(), w.at, tickNow) {
 				n.rate = e.busy.rate()
 			}
-			if n.newest[0].number == 0 {
-				n.least, n.most = p.over, p.over
+			if n.newest[0].number == 0 || p.over < n.least {
+				n.least = p.over
 			}
-			n.least, n.most = min(n.least, p.over), max(n.most, p.over)
 			copy(n.newest[1:], n.newest[:2])
 			n.newest[0] = p
 		}
@@ -184,12 +184,14 @@ func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
 	heavy := n.lost > 0 && e.loss.heavy()
 	switch {
 	case n.rate > 0:
-		e.rate, e.measured = n.rate, now
+		e.rate, e.measured, e.shown = n.rate, now, now
 	case heavy:
-		// A link that drops instead of queueing carries what came through; unless
-		// little was asked of it.
-		e.rate = max(e.goods.peak(), e.rate*(1-e.loss.share()))
 		e.measured = now
+		if now.Sub(e.shown) >= limitMemory {
+			// A link that drops instead of queueing carries what came through;
+			// unless little was asked of it.
+			e.rate = max(e.goods.peak(), e.rate*(1-e.loss.share()))
+		}
 	default:
 		e.grow(since.Seconds())
 	}

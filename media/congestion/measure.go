@@ -90,12 +90,12 @@ func (s *saturation) rate() float64 { return s.bits / s.ticks * ticksPerSecond }
 // standing watches a delay that neither grows nor goes away.
 type standing struct {
 	rate        float64   // the highest that the link has shown meanwhile
-	since       time.Time // the delay is within a narrow range
+	since       time.Time // the least delay of each message is within a narrow range
 	least, most int64     // of that range, in ticks
 }
 
 const (
-	standingRange = 240 // ticks (60 ms): jitter, and the queue of a frame
+	standingRange = 240 // ticks (60 ms): jitter, and a frame that is in the way
 	standingTime  = time.Second
 )
 
@@ -108,9 +108,9 @@ func (s *standing) stands(n *news, delivered float64, now time.Time) bool {
 		return false
 	}
 	s.rate = max(s.rate, n.rate)
-	least, most := min(s.least, n.least), max(s.most, n.most)
+	least, most := min(s.least, n.least), max(s.most, n.least)
 	if s.since.IsZero() || most-least > standingRange {
-		s.since, s.least, s.most = now, n.least, n.most
+		s.since, s.least, s.most = now, n.least, n.least
 		return false
 	}
 	s.least, s.most = least, most

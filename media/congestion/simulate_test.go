@@ -219,9 +219,9 @@ func (w *world) send(p sent, now time.Time) {
 }
 
 // nack asks for a packet that was lost, when the viewer has seen the gap, and once
-// each round trip as long as the relay has no room for it.
+// each round trip, the queue included, as long as the relay has no room for it.
 func (w *world) nack(p sent, seen time.Time, times int) {
-	rtt := w.scene.down.Delay + w.scene.up.Delay
+	rtt := w.scene.down.Delay + w.scene.up.Delay + w.newest
 	w.at(seen.Add(rtt+ms(20)), func(now time.Time) {
 		if w.valve.Resend(&w.estimator, now) {
 			w.send(p, now)
