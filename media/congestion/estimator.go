@@ -22,6 +22,10 @@ const (
 	headroom = 1.5
 	// Growth per second towards that, while the path was the limit lately and else.
 	slowGrowth, fastGrowth = 0.1, 1.0
+	// difference is the ratio of two measured rates that is not owed to jitter. Of
+	// one that is less, the estimate takes the part settling.
+	difference = 1.6
+	settling   = 0.3
 	// limitMemory is how long a path counts as the limit after it has shown that.
 	limitMemory = 3 * time.Second
 	// patience is the queue that a path may have before video stops.
@@ -109,8 +113,7 @@ func (e *Estimator) Feedback(cc *rtcp.TransportLayerCC, now time.Time) {
 type news struct {
 	count  int
 	lost   int
-	least  int64 // and most: delays above the minimum, in ticks
-	most   int64
+	least  int64             // and most: delays above the minimum, in ticks
 	rate   float64           // of the link, while packets had to wait; 0 = they had not
 	newest [3]receivedPacket // of those received, the last ones
 }
@@ -181,10 +184,11 @@ func (e *Estimator) arrived(p *receivedPacket, bits float64, at, now int64) (sho
 
 // judge draws the conclusions from a message.
 func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
-	heavy := n.lost > 0 && e.loss.heavy()
+	heavy, was := n.lost > 0 && e.loss.heavy(), e.rate
 	switch {
 	case n.rate > 0:
-		e.rate, e.measured, e.shown = n.rate, now, now
+		e.settle(n.rate)
+		e.measured, e.shown = now, now
 	case heavy:
 		e.measured = now
 		if now.Sub(e.shown) >= limitMemory {
@@ -203,17 +207,23 @@ func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
 	over := n.over()
 	wait := time.Duration(over.over) * tick
 	e.pressed = heavy || wait >= pressure
+	e.makeRoom(wait, n.lost, heavy, was, now)
+	if over.number != 0 {
+		e.recount(over, now)
+	}
+}
+
+// makeRoom learns how long a queue the path can have, from one that it has had,
+// from packets that it lost, and from the estimate of before.
+func (e *Estimator) makeRoom(wait time.Duration, lost int, heavy bool, was float64, now time.Time) {
 	switch {
 	case heavy:
 		e.room = min(max(wait*7/10, leastRoom), patience)
-		e.dropped, e.droppedRate = now, e.rate
+		e.dropped, e.droppedRate = now, min(was, e.rate) // the path may have recovered since
 	case now.Sub(e.dropped) > limitMemory || e.rate > recovery*e.droppedRate:
 		e.room = patience
-	case n.lost == 0:
-		e.room = min(max(e.room, wait), patience) // it has had room for that
-	}
-	if over.number != 0 {
-		e.recount(over, now)
+	case lost == 0:
+		e.room = min(max(e.room, wait), patience)
 	}
 }
 
@@ -238,7 +248,19 @@ func (e *Estimator) grow(seconds float64) {
 	if most := headroom * e.goods.second(); e.rate < most {
 		e.rate = min(most, e.rate*(1+growth*min(seconds, 1)))
 	}
-	e.rate = max(e.rate, e.goods.rate(shortest))
+	// What has arrived within a short time is proof; a little more is jitter.
+	if shown := e.goods.rate(shortest); shown > e.rate && (!e.limited || shown > e.rate*difference) {
+		e.rate = shown
+	}
+}
+
+// settle takes a rate that the link has shown: the mean of several, unless it has
+// become another one.
+func (e *Estimator) settle(rate float64) {
+	if e.limited && rate < e.rate*difference && rate > e.rate/difference {
+		rate = e.rate + (rate-e.rate)*settling
+	}
+	e.rate = rate
 }
 
 // recount corrects the backlog: when p was sent, so much waited as p had to wait

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
-	"testing"
 	"time"
 
 	"github.com/pion/interceptor/pkg/twcc"
@@ -64,23 +63,17 @@ type frame struct {
 
 // moment is the estimate at a time.
 type moment struct {
-	at       time.Time
-	rate     float64
-	limited  bool
-	backlog  time.Duration
-	waiting  bool
-	heard    time.Duration // what the newest packet took
-	resident float64
+	at   time.Time
+	rate float64
 }
 
 // outcome is what a simulation has shown. Times are since its beginning.
 type outcome struct {
-	packets  []sent
-	frames   []frame
-	moments  []moment
-	notices  []time.Duration // congested, over, congested, …
-	counts   impair.Counts
-	messages int
+	packets []sent
+	frames  []frame
+	moments []moment
+	notices []time.Duration // congested, over, congested, …
+	counts  impair.Counts
 }
 
 // happening is a thing to do at a time.
@@ -127,13 +120,13 @@ type world struct {
 	valve     Valve
 	number    uint16 // of the next packet; it begins near the wrap
 	numbers   []int  // packets by their number
-	swing     float64
-	newest    time.Duration
+	swing     float64 // of the stream's rate
+	newest    time.Duration // that the last packet to arrive was in a queue
 
 	recorder *twcc.Recorder
 	got, had uint64 // packets by the viewer's count, and at the last report
-	highest  int
-	before   int
+	highest  int    // one past the newest packet that has come
+	before   int    // and at the last report
 }
 
 // play runs a scene from its beginning to its end.
@@ -260,7 +253,6 @@ func (w *world) speak(now time.Time) {
 				if err := cc.Unmarshal(b); err != nil {
 					panic(err)
 				}
-				w.messages++
 				w.estimator.Feedback(&cc, now)
 			})
 		}
@@ -282,10 +274,7 @@ func (w *world) receiverReport(now time.Time) {
 
 // look writes down the estimate, twenty times a second.
 func (w *world) look(now time.Time) {
-	w.moments = append(w.moments, moment{
-		at: now, rate: w.estimator.Estimate(), limited: w.estimator.Limited(), backlog: w.estimator.Backlog(now),
-		waiting: w.valve.Waiting(), heard: w.newest, resident: float64(w.estimator.room) / 1e6,
-	})
+	w.moments = append(w.moments, moment{at: now, rate: w.estimator.Estimate()})
 	w.at(now.Add(ms(50)), w.look)
 }
 
@@ -361,15 +350,6 @@ func (o *outcome) wholeAgain(from, to float64) float64 {
 		}
 	}
 	return last - from
-}
-
-func (o *outcome) dump(t *testing.T, from, to float64) {
-	for _, m := range o.moments {
-		if between(m.at, from, to) {
-			t.Logf("%6.2f  %5.2f Mbit/s limited %v backlog %v waiting %v queue %v room %.0f", m.at.Sub(epoch).Seconds(),
-				m.rate/mbit, m.limited, m.backlog.Round(time.Millisecond), m.waiting, m.heard.Round(time.Millisecond), m.resident)
-		}
-	}
 }
 
 func (s scene) String() string {
