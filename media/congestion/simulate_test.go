@@ -118,9 +118,9 @@ type world struct {
 
 	estimator Estimator
 	valve     Valve
-	number    uint16 // of the next packet; it begins near the wrap
-	numbers   []int  // packets by their number
-	swing     float64 // of the stream's rate
+	number    uint16        // of the next packet; it begins near the wrap
+	numbers   []int         // packets by their number
+	swing     float64       // of the stream's rate
 	newest    time.Duration // that the last packet to arrive was in a queue
 
 	recorder *twcc.Recorder
