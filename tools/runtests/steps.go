@@ -23,6 +23,7 @@ const (
 	module      = "github.com/framelock/relay"
 	staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 	browserDir  = "./test/e2e"
+	fanoutDir   = "./bench/fanout"
 	fuzzTime    = 3 * time.Second
 )
 
@@ -43,6 +44,7 @@ func steps() []step {
 		{name: "web", what: "types, unit tests, and the committed bundle is the built one", run: web},
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target for %v", fuzzTime), run: fuzz},
 		{name: "race", what: "go test -race", run: race},
+		{name: "fanout", what: "the relay's cost per packet beside plain pion and the floor", complete: true, run: fanout},
 		{name: "media", what: "the studio's pictures, decoded by ffmpeg", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", "^TestChromium1080p60$")},
@@ -183,6 +185,13 @@ func media(ctx context.Context, t *tally, out io.Writer) error {
 
 func readme(ctx context.Context, t *tally, out io.Writer) error {
 	return goTest(ctx, t, out, "", nil, "-tags", "readme", "-count", "1", "-timeout", "5m", "./internal/readme")
+}
+
+// fanout compares the relay with plain pion and the floor, all on this machine and in
+// one run.
+func fanout(ctx context.Context, t *tally, out io.Writer) error {
+	once(ctx, t, out, "fan-out: "+fanoutDir, ".", "go", "run", fanoutDir, "-short")
+	return nil
 }
 
 // browser runs the cases in browsers; skip is a pattern of those to leave out.
