@@ -25,15 +25,15 @@ func (s *streamSetup) choose(o sdp.Offer) (choice, error) {
 		if !ok {
 			return c, noCodec("video", s.Video.Codec, o.Video.Names)
 		}
-		c.tracks[forward.Video] = sent(f, o.Video, []string{sdp.PlayoutDelay, sdp.CaptureTime, sdp.Marker},
-			[]string{"nack", "nack pli", "ccm fir"})
+		c.tracks[forward.Video] = sent(f, o.Video, []string{sdp.PlayoutDelay, sdp.CaptureTime, sdp.Marker, sdp.TransportSequence},
+			[]string{"nack", "nack pli", "ccm fir", "transport-cc"})
 	}
 	if s.Audio != nil && o.Audio != nil {
 		f, ok := o.Audio.Choose(s.Audio.Codec, "")
 		if !ok {
 			return c, noCodec("audio", s.Audio.Codec, o.Audio.Names)
 		}
-		c.tracks[forward.Audio] = sent(f, o.Audio, []string{sdp.CaptureTime}, nil)
+		c.tracks[forward.Audio] = sent(f, o.Audio, []string{sdp.CaptureTime, sdp.TransportSequence}, []string{"transport-cc"})
 	}
 	return c, nil
 }
@@ -70,6 +70,7 @@ func (c choice) offer(o sdp.Offer) egress.Offer {
 			e.Formats.Track[id] = egress.Format{
 				PayloadType: t.Format.PayloadType, RTXPayloadType: t.Format.RTX, MID: t.MID,
 				PlayoutDelay: t.Extensions[sdp.PlayoutDelay], CaptureTime: t.Extensions[sdp.CaptureTime], Marker: t.Extensions[sdp.Marker],
+				TransportSequence: t.Extensions[sdp.TransportSequence],
 			}
 		}
 	}

@@ -8,11 +8,11 @@ import (
 )
 
 // Bytes that a packet to a viewer has besides its payload and the marker: the RTP
-// header, the head of the extension block with its padding, playout delay, and
-// the tag of SRTP or the original number and tag of an RTX packet. A
+// header, the head of the extension block with its padding, transport-wide number,
+// playout delay, and the tag of SRTP or the original number and tag of an RTX packet. A
 // capture time takes more.
 const (
-	packetOverhead  = 12 + 4 + 3 + 4 + 2 + 16
+	packetOverhead  = 12 + 4 + 3 + 3 + 4 + 2 + 16
 	captureOverhead = 9
 	markerOverhead  = 1 // the element's head
 )

@@ -13,6 +13,7 @@ const (
 	DropSend         = "send_error"       // packets that the socket refused
 	DropNack         = "nack_over_budget" // packets asked for too often or too many
 	DropFast         = "fast_channel_full"
+	DropCongested    = "congested"        // packets of video that the viewer's path does not carry
 	DropFeedback     = "feedback_rate"    // packets of RTCP: a viewer sends too many
 	DropFeedbackBusy = "feedback_no_room" // what viewers say, to a shard that is far behind
 )

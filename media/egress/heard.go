@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/rtcp"
+
 	"github.com/framelock/relay/media/forward"
 )
 
@@ -11,7 +13,9 @@ import (
 const (
 	maxNacked  = 512 // packets of a track
 	maxReplies = 8
-	heardSize  = 1024 // viewers that a shard has to look at
+	// maxArrivals is of TWCC messages: a second's worth of the busiest browser.
+	maxArrivals = 20
+	heardSize   = 1024 // viewers that a shard has to look at
 )
 
 // heard is what a viewer has said since its shard last looked. However much that
@@ -25,16 +29,17 @@ type heard struct {
 
 type said struct {
 	nacks    [forward.Tracks][]uint16
+	arrivals []*rtcp.TransportLayerCC
 	replies  [][]byte // to what it said, on the actions channel
 	lowered  bool     // the events channel has sent most of its queue
 	reported bool
-	lost     bool          // some report told of loss
+	lost     float64       // the largest share that a report told of
 	rtt      time.Duration // 0 = not known
 }
 
 // count returns how many things were said.
 func (s *said) count() int {
-	n := len(s.replies)
+	n := len(s.replies) + len(s.arrivals)
 	for _, numbers := range s.nacks {
 		n += len(numbers)
 	}
@@ -83,9 +88,19 @@ func (s *Shard) hearNack(v *Viewer, t forward.Track, numbers []uint16) {
 	})
 }
 
-func (s *Shard) hearReport(v *Viewer, lost bool, rtt time.Duration) {
+func (s *Shard) hearArrivals(v *Viewer, cc *rtcp.TransportLayerCC) {
 	s.hear(v, func(h *said) {
-		h.reported, h.lost = true, h.lost || lost
+		if len(h.arrivals) == maxArrivals {
+			s.set.Drops.Dropped(DropFeedback, 1)
+			return
+		}
+		h.arrivals = append(h.arrivals, cc)
+	})
+}
+
+func (s *Shard) hearReport(v *Viewer, lost float64, rtt time.Duration) {
+	s.hear(v, func(h *said) {
+		h.reported, h.lost = true, max(h.lost, lost)
 		if rtt > 0 {
 			h.rtt = rtt
 		}
@@ -110,6 +125,9 @@ func (s *Shard) look(v *Viewer, now time.Time) {
 	if !v.joined || v.closed {
 		return
 	}
+	for _, cc := range said.arrivals {
+		v.path.Feedback(cc, now)
+	}
 	for t, numbers := range said.nacks {
 		if len(numbers) > 0 {
 			s.nack(v, forward.Track(t), numbers, now)
@@ -129,6 +147,10 @@ func (s *Shard) look(v *Viewer, now time.Time) {
 // nack asks the stream for what the viewer may have again. Slots, unlike numbers,
 // name packets in the stream's history.
 func (s *Shard) nack(v *Viewer, t forward.Track, numbers []uint16, now time.Time) {
+	if t == forward.Video && !v.valve.Resend(&v.path, now) {
+		s.set.Drops.Dropped(DropCongested, len(numbers))
+		return
+	}
 	slots := make([]uint64, 0, len(numbers))
 	for _, number := range numbers {
 		slot, ok := v.tracks[t].sequence.Slot(number)

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/rtcp"
 	"golang.org/x/time/rate"
 
 	"github.com/framelock/relay/media/forward"
@@ -152,7 +153,14 @@ func (l *ear) KeyframeWanted() {
 // Report implements Feedback.
 func (l *ear) Report(_ forward.Track, lost, rtt float64) {
 	if l.may(l.feedback) {
-		l.viewer.shard.hearReport(l.viewer, lost > 0, time.Duration(rtt*float64(time.Second)))
+		l.viewer.shard.hearReport(l.viewer, lost, time.Duration(rtt*float64(time.Second)))
+	}
+}
+
+// Arrivals implements Feedback.
+func (l *ear) Arrivals(cc *rtcp.TransportLayerCC) {
+	if l.may(l.feedback) {
+		l.viewer.shard.hearArrivals(l.viewer, cc)
 	}
 }
 

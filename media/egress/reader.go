@@ -148,6 +148,8 @@ func (t *Transport) hear(p rtcp.Packet, now time.Time) {
 		if t.formats.Track[forward.Video].SSRC != 0 {
 			t.feedback.KeyframeWanted()
 		}
+	case *rtcp.TransportLayerCC:
+		t.feedback.Arrivals(p)
 	case *rtcp.ReceiverReport:
 		t.hearBlocks(p.Reports, now)
 	case *rtcp.SenderReport:

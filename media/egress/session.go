@@ -4,6 +4,8 @@
 package egress
 
 import (
+	"github.com/pion/rtcp"
+
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/udp"
 )
@@ -52,6 +54,8 @@ type Feedback interface {
 	// Report is a receiver report: the share of packets lost since the last one
 	// and, if known, the round-trip time in seconds.
 	Report(t forward.Track, lost float64, rtt float64)
+	// Arrivals is a TWCC message: which packets came, and when.
+	Arrivals(cc *rtcp.TransportLayerCC)
 	// Message is a message on the actions channel.
 	Message(b []byte)
 	// Closed is called once, when the session has ended, and says why.
@@ -70,8 +74,8 @@ type Format struct {
 	SSRC, RTXSSRC               uint32
 	PayloadType, RTXPayloadType uint8
 	// Identifiers of header extensions, 1 to 14; 0 = not negotiated.
-	PlayoutDelay, CaptureTime, Marker uint8
-	MID                               string // RFC 5888
+	PlayoutDelay, CaptureTime, Marker, TransportSequence uint8
+	MID                                                  string // RFC 5888
 }
 
 // RTX reports whether retransmissions have a stream of their own (RFC 4588).
@@ -90,7 +94,7 @@ type Outgoing struct {
 	// it is one.
 	RTX        bool
 	Original   uint16
-	Extensions [3]Extension
+	Extensions [4]Extension
 	Payload    []byte
 }
 

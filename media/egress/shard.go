@@ -43,6 +43,7 @@ type Shard struct {
 	seen     uint64            // overruns whose viewers have been ended
 	audience map[int]*audience // by stream
 	queue    *udp.Queue
+	round    []*Viewer // that a batch is being sent to
 	out      [sendBatch]Outgoing
 	rtcp     [64]byte
 	timer    *time.Timer
@@ -211,13 +212,6 @@ func (s *Shard) Run(ctx context.Context) {
 	}
 }
 
-// transmit sends what is queued.
-func (s *Shard) transmit() {
-	if refused, err := s.queue.Flush(); err != nil {
-		s.set.Drops.Dropped(DropSend, refused)
-	}
-}
-
 // wait does the next thing that there is to do.
 func (s *Shard) wait(ctx context.Context) {
 	select {
@@ -256,14 +250,14 @@ func (s *Shard) handle(m message) {
 			v.parts = m.parts
 			s.queueParts(v)
 		case burst:
-			if v.blank {
+			if v.blank || !s.resumes(v, s.set.Now()) {
 				break
 			}
 			v.tracks[forward.Video].sequence.Skip()
 			v.live = true
-			s.send(v, m.packets)
+			s.send(v, m.packets, false)
 		case resend:
-			s.send(v, m.packets)
+			s.send(v, m.packets, false)
 		case leave:
 			s.end(v, m.reason)
 		}
@@ -299,81 +293,8 @@ func (s *Shard) join(m message) {
 	}
 	// Media starts when the whole snapshot is queued.
 	v.blank = len(v.parts) > 0
-	if v.live = len(m.packets) > 0 && !v.blank; v.live {
-		s.send(v, m.packets)
-	}
-}
-
-// fanOut sends a batch to every viewer of its stream: messages first, so that an
-// event is on its way before the frame that it refers to.
-func (s *Shard) fanOut(b *Batch, shed bool) {
-	a := s.audience[b.Stream]
-	if a == nil {
-		return
-	}
-	a.clocks = b.Clocks
-	for _, m := range b.Messages {
-		a.tellAll(s, m)
-	}
-	if len(b.Packets) == 0 {
-		return
-	}
-	if shed {
-		s.shed(a)
-		return
-	}
-	// Another viewer is the first each time: nobody always gets an outcome last.
-	a.turn++
-	first := a.turn % max(1, len(a.viewers))
-	for _, v := range a.viewers[first:] {
-		s.send(v, b.Packets)
-	}
-	for _, v := range a.viewers[:first] {
-		s.send(v, b.Packets)
-	}
-}
-
-// shed leaves packets out for everybody: video waits for the next keyframe.
-func (s *Shard) shed(a *audience) {
-	for i := len(a.viewers) - 1; i >= 0; i-- { // who is ended leaves the list
-		if v := a.viewers[i]; v.live {
-			v.live = false
-			if !v.Source.WaitKeyframe(v) {
-				s.end(v, "stream_behind")
-			}
-		}
-	}
-}
-
-// send gives a viewer its copies of packets. Video is left out while the viewer
-// waits for a keyframe.
-func (s *Shard) send(v *Viewer, packets []forward.Packet) {
-	n := 0
-	for i := range packets {
-		p := &packets[i]
-		if p.Track == forward.Video && !v.live {
-			continue
-		}
-		if v.outgoing(p, s.set.PlayoutDelay, &s.out[n]) {
-			n++
-		}
-		if n == len(s.out) {
-			s.flush(v, n)
-			n = 0
-		}
-	}
-	if n > 0 {
-		s.flush(v, n)
-	}
-	if !v.begun && v.started() {
-		v.begun = true
-		v.Source.Began(v, s.set.Now().Sub(v.Opened), v.told)
-	}
-}
-
-func (s *Shard) flush(v *Viewer, n int) {
-	if err := v.session.Send(s.queue, s.out[:n]); err != nil {
-		s.set.Drops.Dropped(DropSend, n)
+	if v.live = len(m.packets) > 0 && !v.blank && s.resumes(v, s.set.Now()); v.live {
+		s.send(v, m.packets, false)
 	}
 }
 

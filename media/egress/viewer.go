@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/framelock/relay/media/congestion"
 	"github.com/framelock/relay/media/forward"
 )
 
@@ -69,6 +70,11 @@ type Viewer struct {
 	closed   bool
 	leaving  sync.Once
 	resends  forward.Resends
+
+	path      congestion.Estimator
+	valve     congestion.Valve
+	congested bool   // as the viewer was last told
+	transport uint16 // transport-wide sequence number of the next packet
 }
 
 // output is the state of one track of a viewer.
@@ -128,11 +134,12 @@ func (v *Viewer) setUp(f *Formats) {
 const lossMemory = 5 * time.Second
 
 // report takes what the viewer's reports say of its path.
-func (v *Viewer) report(lost bool, rtt time.Duration, now time.Time) {
+func (v *Viewer) report(lost float64, rtt time.Duration, now time.Time) {
 	v.reported = true
-	if lost {
+	if lost > 0 {
 		v.lostAt = now
 	}
+	v.path.Report(lost, rtt, now)
 	if rtt > 0 {
 		v.rtt = rtt
 	}
@@ -184,7 +191,7 @@ func (v *Viewer) outgoing(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) 
 // extend sets the header extensions: the same for every copy of a packet.
 func (out *output) extend(p *forward.Packet, playoutDelay [3]byte, o *Outgoing) {
 	e := &o.Extensions
-	e[0].ID, e[1].ID, e[2].ID = out.PlayoutDelay, 0, 0
+	e[0].ID, e[1].ID, e[2].ID, e[3].ID = out.PlayoutDelay, 0, 0, 0
 	e[0].Size = 3
 	copy(e[0].Value[:], playoutDelay[:])
 	if p.Capture != 0 {

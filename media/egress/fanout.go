@@ -1,0 +1,91 @@
+package egress
+
+import (
+	"github.com/framelock/relay/media/forward"
+)
+
+// fanOut sends a batch to every viewer of its stream: messages first, so that an
+// event is on its way before the frame that it refers to.
+func (s *Shard) fanOut(b *Batch, shed bool) {
+	a := s.audience[b.Stream]
+	if a == nil {
+		return
+	}
+	a.clocks = b.Clocks
+	for _, m := range b.Messages {
+		a.tellAll(s, m)
+	}
+	if len(b.Packets) == 0 {
+		return
+	}
+	if shed {
+		s.shed(a)
+		return
+	}
+	// Another viewer is the first each time: nobody always gets an outcome last.
+	a.turn++
+	viewers := s.round[:0]
+	first := a.turn % max(1, len(a.viewers))
+	viewers = append(append(viewers, a.viewers[first:]...), a.viewers[:first]...)
+	for _, v := range viewers { // a copy: who is ended leaves the list
+		if !v.closed {
+			s.send(v, b.Packets, true)
+		}
+	}
+	clear(viewers)
+	s.round = viewers
+}
+
+// shed leaves packets out for everybody: video waits for the next keyframe.
+func (s *Shard) shed(a *audience) {
+	for i := len(a.viewers) - 1; i >= 0; i-- { // who is ended leaves the list
+		if v := a.viewers[i]; v.live {
+			s.awaitKeyframe(v)
+		}
+	}
+}
+
+// send gives a viewer its copies of packets. Video is left out while the viewer
+// waits for a keyframe; what comes in its turn flows as far as the viewer's path
+// carries it.
+func (s *Shard) send(v *Viewer, packets []forward.Packet, inTurn bool) {
+	n, now := 0, s.set.Now()
+	for i := range packets {
+		p := &packets[i]
+		if p.Track == forward.Video && (!v.live || inTurn && !s.admits(v, p, now)) {
+			continue
+		}
+		o := &s.out[n]
+		if !v.outgoing(p, s.set.PlayoutDelay, o) {
+			continue
+		}
+		v.depart(o, v.tracks[p.Track].TransportSequence, now)
+		if n++; n == len(s.out) {
+			s.flush(v, n)
+			n = 0
+		}
+	}
+	if n > 0 {
+		s.flush(v, n)
+	}
+	if v.congested != v.valve.Congested() {
+		s.tellCongestion(v)
+	}
+	if !v.begun && v.started() {
+		v.begun = true
+		v.Source.Began(v, now.Sub(v.Opened), v.told)
+	}
+}
+
+func (s *Shard) flush(v *Viewer, n int) {
+	if err := v.session.Send(s.queue, s.out[:n]); err != nil {
+		s.set.Drops.Dropped(DropSend, n)
+	}
+}
+
+// transmit sends what is queued.
+func (s *Shard) transmit() {
+	if refused, err := s.queue.Flush(); err != nil {
+		s.set.Drops.Dropped(DropSend, refused)
+	}
+}
