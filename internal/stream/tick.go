@@ -12,7 +12,8 @@ import (
 // Times of a stream's own doing.
 const (
 	pausedAfter  = 400 * time.Millisecond // without a video packet: noticed within 500 ms
-	clockSpacing = 500 * time.Millisecond // on the events and the fast channel in turn
+	clockSpacing = time.Second            // on the events and the fast channel in turn
+	pausedClock  = 500 * time.Millisecond // while no picture says that the relay lives
 )
 
 // Tick does what is due. Next says when it must be called at the latest.
@@ -28,7 +29,7 @@ func (c *Core) Tick(now time.Time) {
 		c.paused = true
 		c.notice("paused", "The studio has stopped sending.")
 	}
-	if now.Sub(c.clockAt) >= clockSpacing {
+	if !now.Before(c.nextClock()) {
 		c.tellClock(now)
 	}
 	if c.sent != 0 {
@@ -41,7 +42,7 @@ const foldTicks = 10 * 90000
 
 // Next returns when Tick has something to do.
 func (c *Core) Next(now time.Time) time.Time {
-	next := c.clockAt.Add(clockSpacing)
+	next := c.nextClock()
 	sooner := func(t time.Time, ok bool) {
 		if ok && t.Before(next) {
 			next = t
@@ -80,6 +81,13 @@ func (c *Core) notice(code, text string) {
 		Code string `json:"code"`
 		Text string `json:"text"`
 	}{"notice", code, text})
+}
+
+func (c *Core) nextClock() time.Time {
+	if c.paused {
+		return c.clockAt.Add(pausedClock)
+	}
+	return c.clockAt.Add(clockSpacing)
 }
 
 // tellClock ties the timeline to the server's clock for clients.

@@ -1,19 +1,22 @@
-/** Without a clock message for this long, the relay is taken for dead (it sends four a second). */
+/**
+ * Without a sign of life for this long, the relay is taken for dead. It sends a clock every
+ * second, and two while there are no pictures.
+ */
 export const DEAD_AFTER_MS = 2000;
 
 /** Checks further apart than this were throttled: messages may be waiting in the queue. */
 const THROTTLED_MS = 1500;
 
 /**
- * Notices a dead relay by the silence of its clock; ICE needs 6 to 7 seconds for
- * the same. A page that was suspended gets a grace period, as what came
+ * Notices a dead relay by its silence: neither pictures nor clocks. ICE needs 6 to 7
+ * seconds for the same. A page that was suspended gets a grace period, as what came
  * meanwhile has not been read yet.
  */
 export class Heartbeat {
   private heard: number | undefined;
   private checked: number | undefined;
 
-  /** A clock message came. */
+  /** A clock message came, or a new picture was shown. */
   beat(now: number): void {
     this.heard = now;
   }
@@ -27,7 +30,7 @@ export class Heartbeat {
     return now - this.heard > DEAD_AFTER_MS;
   }
 
-  /** A new session: nothing is expected before its first clock. */
+  /** A new session: nothing is expected before its first sign of life. */
   begin(): void {
     this.heard = undefined;
     this.checked = undefined;

@@ -5,7 +5,7 @@ import type { ClockMessage } from "./wire.js";
 const SAMPLES = 16;
 
 /** The line is not assumed to run on for longer than this without word from the relay. */
-const EXTRAPOLATE_MS = 1500;
+const EXTRAPOLATE_MS = 2500;
 
 interface Sample {
   rtt: number;

@@ -171,6 +171,7 @@ export class Framelock {
     if (!result.fresh) return false;
     this.picture = picture;
     this.attention.presented(performance.now());
+    this.heartbeat.beat(performance.now());
     this.paint(picture, result, result.outputs, false);
     this.tellLatency(result.ts, at);
     return true;
