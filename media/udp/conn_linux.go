@@ -92,10 +92,10 @@ func (s *conn) ReadBatch(batch []Datagram) (int, error) {
 }
 
 // receive is called by the runtime when the socket may be readable; false asks
-// it to wait.
+// it to wait. The system call is raw, as it never waits itself.
 func (s *conn) receive(fd uintptr) bool {
 	for {
-		n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[0])),
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.msgs[0])),
 			uintptr(s.want), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case syscall.EINTR, syscall.ECONNREFUSED: // the latter: an earlier write found nobody
