@@ -78,6 +78,7 @@ func printScreen(w io.Writer, i demo.Info, cfg demo.Config) {
 	if cfg.TLS {
 		client += " --insecure"
 	}
+	program := os.Args[0] // as it was called
 	fmt.Fprintf(w, `
   Framelock demo: a roulette wheel, and every outcome on the frame that shows it.
 
@@ -85,15 +86,16 @@ func printScreen(w io.Writer, i demo.Info, cfg demo.Config) {
 
   Look   at the two overlays when the ball comes to rest. The relay's names the
          frame that the bar code at the bottom of that very picture spells; the
-         naive one beside it fires when its message arrives.
+         naive one beside it fires when its message arrives. The counters below
+         say how often each was right, and by how many frames it was wrong.
          Pause or restart the studio with the page's buttons, and watch it recover.
 
-  Try    relay mark %s --kind marker --data '"hello"' %s
-         relay streams show %s %s
-         relay watch %s --for 10s %s
+  Try    %s mark %s --kind marker --data '"hello"' %s
+         %s streams show %s %s
+         %s watch %s --for 10s %s
 
   Stop   Ctrl-C
-`, url, i.Stream, client, i.Stream, client, i.Stream, client)
+`, url, program, i.Stream, client, program, i.Stream, client, program, i.Stream, client)
 	fmt.Fprintf(w, "\n  The page and API are on %s, media on UDP %s, metrics on http://%s/metrics.\n\n", i.HTTP, i.UDP, i.Admin)
 }
 

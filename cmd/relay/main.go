@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,9 @@ func exitCode(err error) int {
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
+			if _, wants, ok := strings.Cut(cmd.Use, " "); ok && len(args) == 0 {
+				return usagef("%s is missing", wants)
+			}
 			return usageError{err}
 		}
 		return nil

@@ -41,7 +41,7 @@ on a command line: the relay's own commands take it with --token-file.
 Scopes: view (play), mark (publish events), act (take part in windows), publish
 (send media), read (the API's read calls), admin.`,
 		Example: `  relay token create --name game-server --scopes mark --streams 'roulette-*' \
-      --out tokens/game-server.token`,
+      --out game-server.token`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, s := range scopes {
