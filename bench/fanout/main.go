@@ -98,6 +98,7 @@ type options struct {
 	size    int
 	window  time.Duration
 	rounds  int
+	tries   int // of a measurement that is not good, because the fault may be another program's
 	short   bool
 	all     bool
 	events  bool
@@ -105,6 +106,7 @@ type options struct {
 	json    string
 	report  string
 	relay   string
+	livekit string
 }
 
 // sizes are the viewers of a whole run.
@@ -112,7 +114,7 @@ const sizes = "1,10,50,200,400,800"
 
 func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("fanout", flag.ContinueOnError)
-	var o options
+	o := options{tries: 2}
 	viewers := f.String("n", sizes, "viewers of each stream, with commas")
 	servers := f.String("servers", strings.Join([]string{report.Floor, report.FloorSingle, report.Relay, report.Pion, report.PionDefault}, ","), "servers to measure, with commas")
 	input := f.String("input", "burst", "burst, spread or both with a comma: how a frame's packets come")
@@ -127,19 +129,20 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.json, "json", "", "file for all figures")
 	f.StringVar(&o.report, "report", "", "directory of documents to write the tables and the chart into")
 	f.StringVar(&o.relay, "relay", "", "the relay's executable; built from this directory if not given")
+	f.StringVar(&o.livekit, "livekit", "", "the LiveKit server's executable; built below .cache if not given")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if o.short {
-		*viewers, *servers, *input, *seconds = "100", strings.Join([]string{report.Floor, report.Relay, report.Pion}, ","), "burst", 5
-		o.rounds, o.streams = 1, 1
+		*viewers, *servers, *input, *seconds = "100", strings.Join([]string{report.Floor, report.Relay, report.Pion}, ","), "burst", 3
+		o.rounds, o.streams, o.tries = 1, 1, 1 // more rounds follow if need be
 	}
 	o.events, o.joins = o.events || o.all, o.joins || o.all
 	o.window = time.Duration(*seconds * float64(time.Second))
 	o.servers = strings.Split(*servers, ",")
 	for _, name := range o.servers {
 		if report.Titles[name] == "" {
-			return o, fmt.Errorf("-servers: %q is none of floor, floor-single, relay, pion, pion-default", name)
+			return o, fmt.Errorf("-servers: %q is none of floor, floor-single, relay, pion, pion-default, livekit, janus", name)
 		}
 	}
 	for word := range strings.SplitSeq(*viewers, ",") {
@@ -184,12 +187,18 @@ func prepare(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, relay: o.relay, self: self}
+	b := &bench{dir: dir, relay: o.relay, self: self, livekit: o.livekit}
 	if b.relay == "" && (slices.Contains(o.servers, report.Relay) || o.events || o.joins) {
 		b.relay = filepath.Join(dir, "relay")
 		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", b.relay, "github.com/framelock/relay/cmd/relay")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, errors.Join(fmt.Errorf("go build of the relay: %w\n%s", err, out), os.RemoveAll(dir))
+		}
+	}
+	if b.livekit == "" && slices.Contains(o.servers, report.LiveKit) {
+		if b.livekit, err = buildLiveKit(ctx); err != nil {
+			fmt.Println("livekit is left out:", err)
+			b.missing = append(b.missing, report.LiveKit)
 		}
 	}
 	return b, nil

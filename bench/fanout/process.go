@@ -84,6 +84,14 @@ func (p *process) answer(ctx context.Context, into any) error {
 	}
 }
 
+// discard reads what a server prints that has nothing to say to us.
+func (p *process) discard() {
+	go func() {
+		for p.lines.Scan() {
+		}
+	}()
+}
+
 // ask writes a line and reads the answer.
 func (p *process) ask(ctx context.Context, line string, into any) error {
 	if _, err := io.WriteString(p.in, line+"\n"); err != nil {

@@ -87,5 +87,5 @@ func (sc *scene) fill(ctx context.Context) error {
 
 // kind is how the scene's viewers watch.
 func (sc *scene) kind() load.Viewing {
-	return load.Viewing{Channels: sc.channels, Markers: sc.markers}
+	return load.Viewing{Channels: sc.channels, Markers: sc.markers, Dial: sc.dial}
 }

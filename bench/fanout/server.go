@@ -53,7 +53,8 @@ type scene struct {
 	addresses plainpion.Addresses
 	input     input
 	receivers receivers
-	idle      int64 // resident bytes before the first viewer
+	dial      load.Dial // of a server that makes the offer
+	idle      int64     // resident bytes before the first viewer
 }
 
 // bench knows what all scenes need.
@@ -61,10 +62,16 @@ type bench struct {
 	dir   string // for configurations and logs
 	relay string // the relay's executable
 	self  string // this program
+
+	livekit string   // the LiveKit server's executable
+	missing []string // servers that cannot be measured here
 }
 
 // open starts the setting's server with its input, without viewers.
 func (b *bench) open(ctx context.Context, s setting) (*scene, error) {
+	if s.server == report.LiveKit {
+		return b.openLiveKit(ctx, s)
+	}
 	sc := &scene{setting: s}
 	argv, err := b.command(s)
 	if err != nil {

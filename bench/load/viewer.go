@@ -15,9 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
-	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -28,7 +26,12 @@ type Viewing struct {
 	Markers  bool   // negotiate the marker header extension, as native clients do
 	Decrypt  bool   // read everything, rather than have the kernel count it
 	HTTP     *http.Client
+	// Dial negotiates with a server that makes the offer, instead of WHEP.
+	Dial Dial
 }
+
+// Dial negotiates a viewer's session at a URL; leave ends the conversation.
+type Dial func(ctx context.Context, url string, pc *webrtc.PeerConnection) (leave func(), err error)
 
 // Viewer is one WebRTC session of its own socket.
 type Viewer struct {
@@ -42,6 +45,7 @@ type Viewer struct {
 	broken    chan struct{}
 	events    atomic.Uint64 // event messages on the channels
 	once      [2]sync.Once
+	leave     func() // nil unless the server offered
 }
 
 // Join opens a session and returns when ICE and DTLS are done.
@@ -50,7 +54,11 @@ func Join(ctx context.Context, v Viewing) (*Viewer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: new viewer: %w", err)
 	}
-	err = viewer.join(ctx, v)
+	if v.Dial != nil {
+		viewer.leave, err = v.Dial(ctx, v.URL, viewer.pc)
+	} else {
+		err = viewer.join(ctx, v)
+	}
 	if err == nil {
 		select {
 		case <-viewer.connected:
@@ -89,45 +97,12 @@ func newViewer(v Viewing) (*Viewer, error) {
 	return viewer, nil
 }
 
-// newAPI offers what a browser offers, as far as it changes what servers do: H.264
-// and Opus, NACK and PLI, the playout delay, AES-128-GCM.
-func newAPI(mux ice.UDPMux, markers bool) (*webrtc.API, error) {
-	engine := &webrtc.MediaEngine{}
-	err := errors.Join(
-		engine.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: webrtc.MimeTypeH264, ClockRate: videoClock,
-				SDPFmtpLine:  Format,
-				RTCPFeedback: []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}},
-			}, PayloadType: VideoType,
-		}, webrtc.RTPCodecTypeVideo),
-		engine.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: audioClock, Channels: 2},
-			PayloadType:        AudioType,
-		}, webrtc.RTPCodecTypeAudio),
-		engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
-			URI: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"}, webrtc.RTPCodecTypeVideo),
-	)
-	if markers {
-		err = errors.Join(err, engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
-			URI: "urn:framelock:rtp-hdrext:marker:1"}, webrtc.RTPCodecTypeVideo))
-	}
-	var s webrtc.SettingEngine
-	s.SetICEUDPMux(mux)
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	s.SetIncludeLoopbackCandidate(true)
-	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
-	return webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(s),
-		webrtc.WithInterceptorRegistry(&interceptor.Registry{})), err
-}
-
-// Format is the H.264 format of the input, as in an SDP's a=fmtp line.
-const Format = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
-
 func (v *Viewer) offerMedia(o Viewing) error {
 	recv := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+		if o.Dial != nil {
+			break // the server offers
+		}
 		if _, err := v.pc.AddTransceiverFromKind(kind, recv); err != nil {
 			return err
 		}
@@ -262,6 +237,9 @@ const closeWait = 2 * time.Second
 // Close ends the session on this side.
 func (v *Viewer) Close() error {
 	var err error
+	if v.leave != nil {
+		v.leave()
+	}
 	if v.pc != nil {
 		done := make(chan error, 1)
 		go func() { done <- v.pc.Close() }()

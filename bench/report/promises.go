@@ -8,8 +8,8 @@ import (
 // Promises that a short run asserts, with wide margins: they hold on a busy machine
 // too, because they compare servers that ran side by side.
 const (
-	MostOfPion  = 0.6 // of plain pion's cost without interceptors
-	MostOfFloor = 3.0 // times the floor's cost
+	MostOfPion  = 0.7 // of plain pion's cost without interceptors
+	MostOfFloor = 2.5 // times the floor's cost
 )
 
 // Check returns every promise that the relay breaks in a setting, or that could not

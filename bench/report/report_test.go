@@ -130,7 +130,7 @@ func TestCheck(t *testing.T) {
 		want   []string // in the error
 	}{
 		"kept":            {cost(4, 6, 18), nil},
-		"dear as pion":    {cost(10, 12, 18), []string{"0.67 times as much as pion"}},
+		"dear as pion":    {cost(10, 14, 18), []string{"0.78 times as much as pion"}},
 		"far above floor": {cost(2, 7, 18), []string{"3.50 times as much as floor"}},
 		"both":            {cost(2, 17, 18), []string{"as pion", "as floor"}},
 		"lost":            {lost, []string{"without loss, but: lost 1 of 9 packets"}},

@@ -17,6 +17,12 @@ const (
 	PionDefault = "pion-default" // plain, with the default interceptors
 )
 
+// The servers of other projects, which are measured if they are asked for.
+const (
+	LiveKit = "livekit"
+	Janus   = "janus"
+)
+
 // Titles are what the servers are called in tables.
 var Titles = map[string]string{
 	Floor:       "floor: encrypt and send, GSO",
@@ -24,6 +30,8 @@ var Titles = map[string]string{
 	Relay:       "Framelock relay",
 	Pion:        "plain pion, no interceptors",
 	PionDefault: "plain pion, default interceptors",
+	LiveKit:     "LiveKit 1.13.5",
+	Janus:       "Janus",
 }
 
 // Latency is the time that a server adds to a packet, from the studio's system call
