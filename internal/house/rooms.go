@@ -70,7 +70,7 @@ var rooms = []room{
 	{dir: "internal/house", built: true},
 	{dir: "internal/readme"},
 	{dir: "tools", imports: []string{"internal/"}},
-	{dir: "test", imports: []string{".", "cmd/", "internal/", "media/", "signaling/", "sync/", "test/", "web"}},
+	{dir: "test", imports: []string{".", "bench/", "cmd/", "internal/", "media/", "signaling/", "sync/", "test/", "web"}},
 	{dir: "bench", imports: []string{".", "bench/", "internal/", "media/", "signaling/", "sync/"}},
 }
 

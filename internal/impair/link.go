@@ -70,6 +70,7 @@ type Link struct {
 	newest time.Time // when the last one arrives that kept the order
 	bad    bool
 	counts Counts
+	bytes  uint64
 	at     [2]time.Time
 }
 
@@ -94,12 +95,16 @@ func (l *Link) Change(p Path, now time.Time) {
 // Counts returns what has become of the datagrams so far.
 func (l *Link) Counts() Counts { return l.counts }
 
+// Bytes returns the sum of the sizes of all datagrams that were Sent.
+func (l *Link) Bytes() uint64 { return l.bytes }
+
 // Send takes a datagram of the given size in bytes and returns when its copies
 // arrive: none, one or two. The times do not decrease from call to call unless the
 // path reorders. The result is valid until the next call.
 func (l *Link) Send(size int, now time.Time) []time.Time {
 	l.advance(now)
 	l.counts.Sent++
+	l.bytes += uint64(size)
 	turn, loss, jitter := l.random.Float64(), l.random.Float64(), l.random.Float64()
 	reorder, duplicate := l.random.Float64(), l.random.Float64()
 	if l.bad {

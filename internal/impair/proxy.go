@@ -253,6 +253,18 @@ func (p *Proxy) Counts() (up, down Counts) {
 	return up, down
 }
 
+// Bytes returns how many bytes all clients' datagrams had that came, each way, with
+// the headers of IP and UDP.
+func (p *Proxy) Bytes() (up, down uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.list {
+		up += c.up.Bytes()
+		down += c.down.Bytes()
+	}
+	return up, down
+}
+
 // Refused returns how many datagrams were dropped because there were too many
 // clients or too many datagrams under way: a test of more than 0 proves nothing.
 func (p *Proxy) Refused() uint64 {

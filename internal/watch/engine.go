@@ -40,7 +40,7 @@ func h264Format(profile string) string {
 // still taken: the 64 of the default is less than one frame of a 1080p feed.
 const replayWindow = 2048
 
-func newAPI(settings func(*webrtc.SettingEngine)) (*webrtc.API, error) {
+func newAPI(transportFeedback bool, settings func(*webrtc.SettingEngine)) (*webrtc.API, error) {
 	engine := &webrtc.MediaEngine{}
 	if err := registerCodecs(engine); err != nil {
 		return nil, fmt.Errorf("watch: codecs: %w", err)
@@ -49,6 +49,11 @@ func newAPI(settings func(*webrtc.SettingEngine)) (*webrtc.API, error) {
 		return nil, fmt.Errorf("watch: header extensions: %w", err)
 	}
 	registry := &interceptor.Registry{}
+	if transportFeedback {
+		if err := webrtc.ConfigureTWCCSender(engine, registry); err != nil {
+			return nil, fmt.Errorf("watch: transport feedback: %w", err)
+		}
+	}
 	nacks, err := nack.NewGeneratorInterceptor()
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)

@@ -68,6 +68,15 @@ func newObserver(cfg Config, started time.Time) *observer {
 }
 
 func (o *observer) arrive(a arrival) {
+	switch p := a.packet; {
+	case p == nil && o.cfg.Messages != nil:
+		o.cfg.Messages(Message{Channel: a.channel, Data: a.message, Arrival: a.at})
+	case p != nil && o.cfg.Packets != nil:
+		o.cfg.Packets(Packet{
+			Video: p.kind == webrtc.RTPCodecTypeVideo, Repair: p.retransmitted,
+			Sequence: p.seq, RTPTimestamp: p.ts, Payload: p.payload, Arrival: p.at,
+		})
+	}
 	switch {
 	case a.packet != nil && a.packet.kind == webrtc.RTPCodecTypeAudio:
 		o.audioPacket(a.packet)

@@ -48,7 +48,7 @@ type session struct {
 const backlog = 8192
 
 func newSession(cfg Config) (*session, error) {
-	api, err := newAPI(cfg.Settings)
+	api, err := newAPI(cfg.TransportFeedback, cfg.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,13 @@ type Config struct {
 	// Frames, if set, is given every video frame in order. It runs on the
 	// watch's own goroutine: a slow one delays the analysis, not the arrival times.
 	Frames func(Frame)
+	// Packets and Messages, if set, are given every RTP packet and every message of
+	// a data channel as they come. They run where Frames does.
+	Packets  func(Packet)
+	Messages func(Message)
+	// TransportFeedback has the watch tell the relay when each packet arrived, as
+	// browsers do (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+	TransportFeedback bool
 	// Logger takes what happens during the watch; nothing is logged if nil.
 	Logger *slog.Logger
 	// HTTP is the client for signaling; a client with a 10 s timeout if nil.
@@ -40,6 +47,23 @@ type Config struct {
 	// Settings, if set, may change the WebRTC engine, for example to put it on a
 	// virtual network.
 	Settings func(*webrtc.SettingEngine)
+}
+
+// Packet is one RTP packet as it came over the wire.
+type Packet struct {
+	Video        bool
+	Repair       bool // it came by RTX
+	Sequence     uint16
+	RTPTimestamp uint32
+	Payload      []byte
+	Arrival      time.Time
+}
+
+// Message is one message of a data channel (docs/protocol.md, section 4).
+type Message struct {
+	Channel uint16
+	Data    []byte
+	Arrival time.Time
 }
 
 // ErrNoMedia says that a watch ended without one complete video frame.

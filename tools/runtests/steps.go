@@ -23,6 +23,7 @@ const (
 	module      = "github.com/framelock/relay"
 	staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 	browserDir  = "./test/e2e"
+	networkDir  = "./test/network"
 	fanoutDir   = "./bench/fanout"
 	fuzzTime    = 3 * time.Second
 )
@@ -44,11 +45,13 @@ func steps() []step {
 		{name: "web", what: "types, unit tests, and the committed bundle is the built one", run: web},
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target for %v", fuzzTime), run: fuzz},
 		{name: "race", what: "go test -race", run: race},
+		{name: "network", what: "sessions over bad networks", complete: true, run: network("1", "2m", "^TestCrowdLatency$")},
 		{name: "fanout", what: "the relay's cost per packet beside plain pion and the floor", complete: true, run: fanout},
 		{name: "media", what: "the studio's pictures, decoded by ffmpeg", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", "^TestChromium1080p60$")},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m", "^$")},
+		{name: "network-full", what: "long cases over bad networks", complete: true, extra: true, run: network("full", "20m", "^$")},
 	}
 }
 
@@ -198,6 +201,13 @@ func fanout(ctx context.Context, t *tally, out io.Writer) error {
 func browser(amount, limit, skip string) func(context.Context, *tally, io.Writer) error {
 	return func(ctx context.Context, t *tally, out io.Writer) error {
 		return goTest(ctx, t, out, "", []string{"E2E=" + amount}, "-count", "1", "-timeout", limit, "-skip", skip, browserDir+"/...")
+	}
+}
+
+// network runs the cases over bad networks; skip is a pattern of those to leave out.
+func network(amount, limit, skip string) func(context.Context, *tally, io.Writer) error {
+	return func(ctx context.Context, t *tally, out io.Writer) error {
+		return goTest(ctx, t, out, "", []string{"NETWORK=" + amount}, "-count", "1", "-timeout", limit, "-skip", skip, networkDir)
 	}
 }
 

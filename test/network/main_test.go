@@ -1,0 +1,65 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// amount is how much to test: nothing, a little or all.
+var amount = os.Getenv("NETWORK")
+
+func TestMain(m *testing.M) {
+	switch amount {
+	case "", "1", "full":
+		goleak.VerifyTestMain(m)
+	default:
+		fmt.Fprintf(os.Stderr, "NETWORK=%s: want 1 (short) or full\n", amount)
+		os.Exit(2)
+	}
+}
+
+// begin skips a case that is not wanted.
+func begin(t *testing.T) {
+	t.Helper()
+	if amount == "" {
+		t.Skip("set NETWORK=1 or NETWORK=full to run the cases over bad networks")
+	}
+}
+
+// ofFull is the size of a case: the first in a full run, the second in a short one.
+func ofFull[T any](long, short T) T {
+	if amount == "full" {
+		return long
+	}
+	return short
+}
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// during lets the network work for a while.
+func during(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
