@@ -142,6 +142,10 @@ func TestEveryClientHasAPortOfItsOwn(t *testing.T) {
 	if up, down := p.Counts(); up != want || down != want {
 		t.Errorf("up %+v, down %+v, want %+v", up, down, want)
 	}
+	const bytes = 2 * clients * (4 + headers)
+	if up, down := p.Bytes(); up != bytes || down != bytes {
+		t.Errorf("%d and %d bytes, want %d", up, down, bytes)
+	}
 }
 
 // Each direction has a link of its own, and what is lost is what its seed says.

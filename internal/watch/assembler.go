@@ -13,6 +13,7 @@ type assembler struct {
 	newest  uint64 // extended sequence number
 	next    uint64 // first one not yet consumed
 	held    map[uint64]*packet
+	asked   map[uint64]asked // missing packets that a NACK has named
 	current *building
 	opened  bool // a first frame has been begun
 	gap     bool // packets are missing just before next
@@ -30,7 +31,9 @@ type building struct {
 	lastAt   time.Time
 }
 
-func newAssembler() *assembler { return &assembler{held: map[uint64]*packet{}} }
+func newAssembler() *assembler {
+	return &assembler{held: map[uint64]*packet{}, asked: map[uint64]asked{}}
+}
 
 // push takes a packet in and returns the frames that are now finished, oldest first.
 func (a *assembler) push(p *packet) []*building {
@@ -52,6 +55,7 @@ func (a *assembler) push(p *packet) []*building {
 		a.reordered++
 	}
 	a.held[seq] = p
+	delete(a.asked, seq)
 	return a.drain(p.at)
 }
 
@@ -94,7 +98,10 @@ func (a *assembler) skipHole(now time.Time) bool {
 		return false
 	}
 	a.lost += first - a.next
-	a.next, a.gap = first, true
+	for ; a.next < first; a.next++ {
+		delete(a.asked, a.next)
+	}
+	a.gap = true
 	if a.current != nil {
 		a.current.broken = true
 	}

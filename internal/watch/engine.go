@@ -5,8 +5,9 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -50,15 +51,11 @@ func newAPI(transportFeedback bool, settings func(*webrtc.SettingEngine)) (*webr
 	}
 	registry := &interceptor.Registry{}
 	if transportFeedback {
-		if err := webrtc.ConfigureTWCCSender(engine, registry); err != nil {
+		silent := &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled} // of what fails at the end
+		if err := webrtc.ConfigureTWCCSenderWithOptions(engine, registry, twcc.WithLoggerFactory(silent)); err != nil {
 			return nil, fmt.Errorf("watch: transport feedback: %w", err)
 		}
 	}
-	nacks, err := nack.NewGeneratorInterceptor()
-	if err != nil {
-		return nil, fmt.Errorf("watch: %w", err)
-	}
-	registry.Add(nacks)
 	reports, err := report.NewReceiverInterceptor()
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)

@@ -221,6 +221,11 @@ func (s *session) observe(ctx context.Context, obs *observer) error {
 			obs.arrive(a)
 		case now := <-tick.C:
 			obs.tick(now)
+			if nack := obs.nack(now); nack != nil {
+				if err := s.pc.WriteRTCP(nack); err != nil {
+					s.cfg.Logger.Debug("nack", "error", err) // a broken session shows by itself
+				}
+			}
 			if s.actions.ReadyState() == webrtc.DataChannelStateOpen {
 				s.ping(obs, now)
 			}
