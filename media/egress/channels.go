@@ -18,13 +18,16 @@ const (
 	// maxSent is the largest message to a viewer: what a browser takes that does not
 	// say more (RFC 8841, section 6.1).
 	maxSent = 64 << 10
+	// retransmission is how many milliseconds what was lost takes to be sent again. It
+	// does not grow: a viewer that was away for a while gets its events soon after.
+	retransmission = 1000
 )
 
 // converse opens the data channels and reads what the viewer says, until the
 // session ends.
 func (t *Transport) converse(conn *dtls.Conn) error {
 	a, err := sctp.ClientWithOptions(sctp.WithNetConn(conn), sctp.WithLoggerFactory(t.endpoint.logs),
-		sctp.WithMaxReceiveBufferSize(receiveWindow), sctp.WithMaxMessageSize(maxSent))
+		sctp.WithMaxReceiveBufferSize(receiveWindow), sctp.WithMaxMessageSize(maxSent), sctp.WithRTOMax(retransmission))
 	if err != nil {
 		if errors.Is(err, sctp.ErrAssociationClosedBeforeConn) {
 			return nil // the viewer left
