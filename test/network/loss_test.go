@@ -54,9 +54,9 @@ func TestLoss(t *testing.T) {
 		ratio := float64(after[i]-before[i]) / float64(after[0]-before[0])
 		_, counts := v.proxy.Counts()
 		ordered, first := v.delays(ids)
-		t.Logf("delays %v %v; dup %d fast copies %d events %d audio %+v", ordered, first, v.report.Video.Duplicates, v.report.Events.Fast, v.report.Events.Reliable, v.report.Audio)
-		t.Logf("%s: %d of %d frames whole (%.2f%%), %d of %d events, %.3f times the bytes; lost %d of %d datagrams to the viewer, %d packets repaired; %d frames that cannot be decoded",
-			c.name, s.whole, s.sent, 100*s.share(), len(ids)-len(missed), len(ids), ratio, counts.Lost, counts.Sent, v.report.Video.Repaired, s.stranded)
+		t.Logf("%s: %d of %d frames whole (%.2f%%), %d that cannot be decoded; %d of %d events, the slowest after %v, by any channel %v; %.3f times the bytes; lost %d of %d datagrams to the viewer, %d packets repaired",
+			c.name, s.whole, s.sent, 100*s.share(), s.stranded, len(ids)-len(missed), len(ids), ordered[1].Round(time.Millisecond), first[1].Round(time.Millisecond),
+			ratio, counts.Lost, counts.Sent, v.report.Video.Repaired)
 		if s.sent < 300 || s.share() < c.whole {
 			t.Errorf("%s: %d of %d frames whole, want %.1f%%", c.name, s.whole, s.sent, 100*c.whole)
 		}

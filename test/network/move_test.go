@@ -13,6 +13,8 @@ const (
 	// nextCheck is how long a viewer's next connectivity check may take: its spacing,
 	// and a little more, because the relay does not follow a check that comes within
 	// 400 ms after the viewer was heard at its old address.
+	// inFlight is what may be under way when a path changes.
+	inFlight     = 100 * time.Millisecond
 	checkSpacing = 2 * time.Second
 	nextCheck    = checkSpacing + 400*time.Millisecond
 )
@@ -50,7 +52,7 @@ func TestMove(t *testing.T) {
 	for _, n := range s.lacking {
 		at := tape.sent()[n].at
 		if !slices.ContainsFunc(moves, func(m time.Time) bool {
-			return at.After(m.Add(-100*time.Millisecond)) && at.Before(m.Add(slices.Max(gaps)))
+			return at.After(m.Add(-inFlight)) && at.Before(m.Add(slices.Max(gaps)+inFlight))
 		}) {
 			outside++
 		}

@@ -38,7 +38,7 @@ func TestStep(t *testing.T) {
 	during(t.Context(), atRest)
 	v.end()
 	s := v.sum(until)
-	t.Logf("%d of %d frames whole, %d that cannot be decoded; notices %v", s.whole, s.sent, s.stranded, v.notices)
+	t.Logf("%d of %d frames whole, %d that cannot be decoded; %d packets lost for good, %d repaired", s.whole, s.sent, s.stranded, v.report.Video.Lost, v.report.Video.Repaired)
 	v.checkTruth(s)
 }
 

@@ -76,7 +76,7 @@ func TestStorm(t *testing.T) {
 }
 
 const (
-	nackPairs    = 290            // of a datagram of 1,200 bytes
+	nackPairs    = 250            // of a datagram of 1,000 bytes
 	nackedAtOnce = nackPairs * 17 // packets (RFC 4585, section 6.2.1)
 	stormSpacing = time.Second / 300
 )

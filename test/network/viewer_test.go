@@ -16,14 +16,15 @@ import (
 
 // viewer is a native viewer behind a proxy, and what it got.
 type viewer struct {
-	table  *table
-	tape   *tape // may be nil
-	proxy  *impair.Proxy
-	detour *detour
-	stop   context.CancelFunc
-	ended  chan struct{}
-	report watch.Report // once ended is closed
-	err    error
+	table   *table
+	tape    *tape // may be nil
+	proxy   *impair.Proxy
+	detour  *detour
+	started time.Time
+	stop    context.CancelFunc
+	ended   chan struct{}
+	report  watch.Report // once ended is closed
+	err     error
 
 	mu      sync.Mutex
 	frames  []gotFrame
@@ -50,7 +51,7 @@ type notice struct {
 
 // watch lets a viewer watch through a proxy until it is stopped.
 func (w *table) watch(p *impair.Proxy, tape *tape, change ...func(*watch.Config)) *viewer {
-	v := &viewer{table: w, tape: tape, proxy: p, ended: make(chan struct{}), sounds: map[uint32]bool{}, events: map[string]time.Time{}, fast: map[string]time.Time{}}
+	v := &viewer{started: time.Now(), table: w, tape: tape, proxy: p, ended: make(chan struct{}), sounds: map[uint32]bool{}, events: map[string]time.Time{}, fast: map[string]time.Time{}}
 	client, d := w.through(p)
 	v.detour = d
 	cfg := watch.Config{
