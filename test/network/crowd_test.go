@@ -126,7 +126,7 @@ func (w *table) troubled() *troubled {
 	good := impair.Path{Delay: 10 * time.Millisecond}
 	t := &troubled{
 		stalled: w.watch(w.proxy(good, good), nil),
-		slow:    w.watch(w.proxy(good, impair.Path{Delay: good.Delay, Rate: 300e3}), nil),
+		slow:    w.watch(w.proxy(good, impair.Path{Delay: good.Delay, Rate: 300e3, Queue: 500 * time.Millisecond}), nil),
 		moving:  w.watch(w.proxy(good, good), nil),
 	}
 	for _, v := range []*viewer{t.stalled, t.moving} {
@@ -190,8 +190,8 @@ func TestCrowd(t *testing.T) {
 	}
 	_, down := bad.slow.proxy.Counts()
 	_, bytes := bad.slow.proxy.Bytes()
-	t.Logf("stalled: last datagram after %v; thin line: %d of %d datagrams (%d bytes) dropped by it, told so %v after joining, %d whole frames; moving: %d packets lost, %d repaired",
-		quiet, down.Overflowed, down.Sent, bytes, bad.slow.told("congested", bad.slow.started).Round(time.Millisecond), bad.slow.report.Video.Complete, bad.moving.report.Video.Lost, bad.moving.report.Video.Repaired)
+	t.Logf("stalled: last datagram after %v; thin line: %d of %d datagrams (%d bytes) dropped by it, told so %v after joining, %d whole frames, %+v; moving: %d packets lost, %d repaired",
+		quiet, down.Overflowed, down.Sent, bytes, bad.slow.told("congested", bad.slow.started).Round(time.Millisecond), bad.slow.report.Video.Complete, bad.slow.report.Audio, bad.moving.report.Video.Lost, bad.moving.report.Video.Repaired)
 }
 
 // The others' latency is the same with and without the three. Runs with and without

@@ -38,7 +38,12 @@ func TestStep(t *testing.T) {
 	during(t.Context(), atRest)
 	v.end()
 	s := v.sum(until)
-	t.Logf("%d of %d frames whole, %d that cannot be decoded; %d packets lost for good, %d repaired", s.whole, s.sent, s.stranded, v.report.Video.Lost, v.report.Video.Repaired)
+	t.Logf("%d of %d frames whole, %d that cannot be decoded, for at most %v; %d packets lost for good, %d repaired",
+		s.whole, s.sent, s.stranded, s.strandedFor.Round(time.Millisecond), v.report.Video.Lost, v.report.Video.Repaired)
+	// Until the relay hears of what the link has dropped, it sends what builds on it.
+	if s.strandedFor > time.Second {
+		t.Errorf("frames that cannot be decoded came for %v", s.strandedFor)
+	}
 	v.checkTruth(s)
 }
 

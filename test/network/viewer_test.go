@@ -190,6 +190,9 @@ type sum struct {
 	// stranded are whole frames that cannot be decoded because something before
 	// them was lost on the way.
 	stranded int
+	// strandedFor is the longest time, as the studio sent them, from a frame that was
+	// not whole to the last of those that it stranded.
+	strandedFor time.Duration
 }
 
 func (s sum) share() float64 { return float64(s.whole) / float64(max(1, s.sent)) }
@@ -199,7 +202,7 @@ func (v *viewer) sum(until time.Time) (s sum) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	got := map[int]bool{}
-	first, before, decodes := -1, -1, false
+	first, before, decoded, decodes := -1, -1, 0, false
 	for _, f := range v.frames {
 		if !f.complete {
 			before, decodes = -1, false
@@ -215,6 +218,9 @@ func (v *viewer) sum(until time.Time) (s sum) {
 		}
 		if decodes = key || decodes && f.place == before+1; !decodes {
 			s.stranded++
+			s.strandedFor = max(s.strandedFor, tape[f.place].at.Sub(tape[decoded].at))
+		} else {
+			decoded = f.place
 		}
 		before = f.place
 	}

@@ -207,7 +207,7 @@ func browser(amount, limit, skip string) func(context.Context, *tally, io.Writer
 // network runs the cases over bad networks; skip is a pattern of those to leave out.
 func network(amount, limit, skip string) func(context.Context, *tally, io.Writer) error {
 	return func(ctx context.Context, t *tally, out io.Writer) error {
-		return goTest(ctx, t, out, "", []string{"NETWORK=" + amount}, "-count", "1", "-timeout", limit, "-skip", skip, networkDir)
+		return goTest(ctx, t, out, "", []string{"NETWORK=" + amount}, "-count", "1", "-timeout", limit, "-parallel", "4", "-skip", skip, networkDir)
 	}
 }
 
