@@ -33,12 +33,12 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 	reading := make(chan error, 1)
 	go func() { reading <- r.ports.endpoint.Run() }()
 	defer func() { err = errors.Join(err, r.ports.close(), <-reading) }()
-	shards, stopShards, err := r.startShards()
+	stopShards, err := r.startShards()
 	if err != nil {
 		return err
 	}
 	defer stopShards()
-	loops, err := r.makeLoops(shards)
+	loops, err := r.makeLoops()
 	if err != nil {
 		return err
 	}
@@ -62,12 +62,12 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 
 // startShards starts as many shards as there are cores. The returned function
 // stops them.
-func (r *Relay) startShards() ([]*egress.Shard, func(), error) {
+func (r *Relay) startShards() (stop func(), err error) {
 	shards := make([]*egress.Shard, runtime.GOMAXPROCS(0))
 	for i := range shards {
 		writer, err := r.ports.media.NewWriter()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		shards[i] = egress.NewShard(egress.Settings{
 			PlayoutDelay: r.cfg.Media.PlayoutDelay.extension(), Writer: writer, Now: r.now, Drops: r.metrics,
@@ -78,17 +78,17 @@ func (r *Relay) startShards() ([]*egress.Shard, func(), error) {
 	for _, s := range shards {
 		running.Go(func() { s.Run(ctx) })
 	}
-	r.sessions.shards = shards
-	return shards, func() { cancel(); running.Wait() }, nil
+	r.sessions.shards, r.sessions.places = shards, newPlacement(len(shards))
+	return func() { cancel(); running.Wait() }, nil
 }
 
 // makeLoops takes every stream's lease.
-func (r *Relay) makeLoops(shards []*egress.Shard) (map[string]*stream.Loop, error) {
+func (r *Relay) makeLoops() (map[string]*stream.Loop, error) {
 	loops := map[string]*stream.Loop{} // published when all are made
 	for _, name := range r.names {
 		s, listeners := r.streams[name], r.ports.rtp[name]
 		loop, err := stream.New(s.cfg.Config, stream.Shell{
-			Now: r.now, Pool: s.pool, Shards: shards, Logger: r.log, Metrics: r.metrics.stream(name),
+			Now: r.now, Pool: s.pool, Logger: r.log, Metrics: r.metrics.stream(name),
 			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, StateDir: r.cfg.State.Dir,
 		})
 		if err != nil {

@@ -21,7 +21,7 @@ type sessions struct {
 
 	mu     sync.Mutex
 	open   map[string]session
-	next   int           // of shards, in turn
+	places placement
 	empty  chan struct{} // closed when the last session has left, while closing
 	closed bool
 }
@@ -30,6 +30,7 @@ type session struct {
 	viewer *egress.Viewer
 	stream string
 	owner  string // the name of the token that opened it
+	shard  int
 }
 
 func newSessions() *sessions { return &sessions{open: map[string]session{}} }
@@ -90,9 +91,9 @@ func (s *sessions) reserve(id string, e session) (*egress.Shard, error) {
 	if s.closed {
 		return nil, errStopping
 	}
+	e.shard = s.places.take(e.stream)
 	s.open[id] = e
-	s.next++
-	return s.shards[s.next%len(s.shards)], nil
+	return s.shards[e.shard], nil
 }
 
 // opened notes a session's viewer, unless it has left already.
@@ -116,7 +117,10 @@ func (s *sessions) find(id string) (session, bool) {
 func (s *sessions) left(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, id)
+	if e, ok := s.open[id]; ok {
+		s.places.leave(e.stream, e.shard)
+		delete(s.open, id)
+	}
 	if s.closed && len(s.open) == 0 && s.empty != nil {
 		close(s.empty)
 		s.empty = nil

@@ -202,7 +202,7 @@ func prepare(ctx context.Context, o options) (*bench, error) {
 		}
 	}
 	if slices.Contains(o.servers, report.Janus) {
-		fmt.Println("janus is left out: it takes no loopback address for media (docs/decisions/0009-measured-peers.md)")
+		fmt.Println("janus is left out: it takes no loopback address for media (docs/decisions/0011-measured-peers.md)")
 		b.missing = append(b.missing, report.Janus)
 	}
 	return b, nil

@@ -27,6 +27,7 @@ func (l *Loop) Join(v *egress.Viewer, snapshot bool) {
 		now := l.sh.Now()
 		l.flush(now) // what is decided already belongs before the cut
 		l.watching[v] = true
+		l.shards[v.Shard()]++
 		l.viewers.Add(1)
 		var burst []forward.Packet
 		if l.cfg.JoinBurst {
@@ -146,6 +147,9 @@ func (l *Loop) Left(v *egress.Viewer, reason string) {
 		delete(l.waiting, v)
 		if l.watching[v] {
 			delete(l.watching, v)
+			if l.shards[v.Shard()]--; l.shards[v.Shard()] == 0 {
+				delete(l.shards, v.Shard())
+			}
 			l.viewers.Add(-1)
 		}
 	})

@@ -104,7 +104,7 @@ func openHall(t testing.TB) (*hall, func()) {
 		Name: "wheel", Video: &Input{Codec: codec.H264, PayloadType: 96}, History: 10 * time.Second,
 		Reorder: 20 * time.Millisecond, Silence: 2 * time.Second, MaxPayload: 1232, StateLimit: 64 << 10, JoinBurst: true,
 	}, Shell{
-		Now: time.Now, Pool: h.pool, Shards: []*egress.Shard{h.shard}, Logger: slog.New(slog.DiscardHandler),
+		Now: time.Now, Pool: h.pool, Logger: slog.New(slog.DiscardHandler),
 		Metrics: &h.world, SendRTCP: h.world.sendRTCP, Left: func(string) {},
 	})
 	if err != nil {

@@ -34,7 +34,6 @@ var errClosed = errors.New("the stream has been shut down; try again when the re
 type Shell struct {
 	Now     func() time.Time
 	Pool    *packet.Pool
-	Shards  []*egress.Shard
 	Logger  *slog.Logger
 	Metrics Metrics
 	// SendRTCP sends a compound packet to a track's studio.
@@ -78,6 +77,7 @@ type Loop struct {
 	batch     *egress.Batch
 	waiting   map[*egress.Viewer]bool // for a keyframe
 	watching  map[*egress.Viewer]bool
+	shards    map[*egress.Shard]int // viewers on each; none has no entry
 	gate      forward.Gate
 	gather    forward.Gather
 	tail      *tail
@@ -107,7 +107,7 @@ func New(c Config, sh Shell) (*Loop, error) {
 		media: make(chan *ingest.Batch, mediaQueue), reports: make(chan ingest.SenderReport, mediaQueue),
 		marks: make(chan markCall, marksQueue), wishes: make(chan func(), requestQueue),
 		leases: make(chan journal.Lease, 1), done: make(chan struct{}),
-		batches: egress.NewBatches(c.Number), waiting: map[*egress.Viewer]bool{}, watching: map[*egress.Viewer]bool{},
+		batches: egress.NewBatches(c.Number), waiting: map[*egress.Viewer]bool{}, watching: map[*egress.Viewer]bool{}, shards: map[*egress.Shard]int{},
 		gate: forward.Gate{Interval: keyframeSpacing}, gather: forward.Gather{Limit: c.Gather, Hold: c.Hold}, tail: newTail(first),
 	}
 	l.core = NewCore(c, lease, first, resumed, sh.Pool, l)

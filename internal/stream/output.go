@@ -33,7 +33,7 @@ func (l *Loop) Tell(m egress.Message) {
 	}
 }
 
-// flushSoon hands what was decided to every shard, unless it may wait for the rest
+// flushSoon hands what was decided to the shards, unless it may wait for the rest
 // of its frame: then it returns for how long.
 func (l *Loop) flushSoon(now time.Time) time.Duration {
 	if wait := l.gather.Wait(now); wait > 0 && len(l.batch.Messages) == 0 {
@@ -43,14 +43,14 @@ func (l *Loop) flushSoon(now time.Time) time.Duration {
 	return 0
 }
 
-// flush hands what was decided to every shard. It does not wait for them.
+// flush hands what was decided to the shards of the viewers. It does not wait for them.
 func (l *Loop) flush(now time.Time) {
 	l.gather.Sent()
 	if l.batch.Empty() {
 		return
 	}
 	l.batch.Clocks = l.core.Clocks(now)
-	for _, s := range l.sh.Shards {
+	for s := range l.shards {
 		l.batch.Retain()
 		s.Media(l.batch)
 	}
