@@ -55,7 +55,7 @@ func TestLoss(t *testing.T) {
 		_, counts := v.proxy.Counts()
 		ordered, first := v.delays(ids)
 		t.Logf("%s: %d of %d frames whole (%.2f%%), %d that cannot be decoded; %d of %d events, the slowest after %v, by any channel %v; %.3f times the bytes; lost %d of %d datagrams to the viewer, %d packets repaired",
-			c.name, s.whole, s.sent, 100*s.share(), s.stranded, len(ids)-len(missed), len(ids), ordered[1].Round(time.Millisecond), first[1].Round(time.Millisecond),
+			c.name, s.whole, s.sent, 100*s.share(), len(s.stranded), len(ids)-len(missed), len(ids), ordered[1].Round(time.Millisecond), first[1].Round(time.Millisecond),
 			ratio, counts.Lost, counts.Sent, v.report.Video.Repaired)
 		if s.sent < 300 || s.share() < c.whole {
 			t.Errorf("%s: %d of %d frames whole, want %.1f%%", c.name, s.whole, s.sent, 100*c.whole)

@@ -189,9 +189,9 @@ type sum struct {
 	skipped []int
 	// stranded are whole frames that cannot be decoded because something before
 	// them was lost on the way.
-	stranded int
-	// strandedFor is the longest time, as the studio sent them, from a frame that was
-	// not whole to the last of those that it stranded.
+	stranded []int
+	// strandedFor is the longest time, as the studio sent them, from the first frame
+	// after one that was not whole to the last of those that it stranded.
 	strandedFor time.Duration
 }
 
@@ -202,7 +202,7 @@ func (v *viewer) sum(until time.Time) (s sum) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	got := map[int]bool{}
-	first, before, decoded, decodes := -1, -1, 0, false
+	first, before, stranded, decodes := -1, -1, 0, false
 	for _, f := range v.frames {
 		if !f.complete {
 			before, decodes = -1, false
@@ -217,10 +217,11 @@ func (v *viewer) sum(until time.Time) (s sum) {
 			s.skipped = append(s.skipped, f.place)
 		}
 		if decodes = key || decodes && f.place == before+1; !decodes {
-			s.stranded++
-			s.strandedFor = max(s.strandedFor, tape[f.place].at.Sub(tape[decoded].at))
-		} else {
-			decoded = f.place
+			if before < 0 {
+				stranded = f.place
+			}
+			s.stranded = append(s.stranded, f.place)
+			s.strandedFor = max(s.strandedFor, tape[f.place].at.Sub(tape[stranded].at))
 		}
 		before = f.place
 	}
