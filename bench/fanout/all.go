@@ -70,7 +70,7 @@ func (b *bench) all(ctx context.Context, o options) error {
 const smallest = 50
 
 // mostRounds of a short run.
-const mostRounds = 4
+const mostRounds = 3
 
 // promises judges a short run. Another program may have had the machine for a
 // moment: a promise is broken if it stays broken with more rounds. Rows that are not

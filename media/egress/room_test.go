@@ -230,13 +230,3 @@ func (r *room) expect(what string, got, want []string) {
 		r.t.Errorf("%s: %q, want %q", what, got, want)
 	}
 }
-
-// silent is a Session that does nothing.
-type silent struct{ formats *Formats }
-
-func (s silent) Formats() *Formats               { return s.formats }
-func (silent) Send(*udp.Queue, []Outgoing) error { return nil }
-func (silent) SendRTCP(*udp.Queue, []byte) error { return nil }
-func (silent) SendText(Channel, []byte) error    { return nil }
-func (silent) Queued(Channel) uint64             { return 0 }
-func (silent) Close() error                      { return nil }
