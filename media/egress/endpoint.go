@@ -215,11 +215,22 @@ func (e *Endpoint) move(t *Transport, to netip.AddrPort) {
 		return
 	}
 	if old := t.remote.Load(); old != nil && t.before != *old {
-		delete(e.byAddress, t.before)
+		if e.byAddress[t.before] == t {
+			delete(e.byAddress, t.before)
+		}
 		t.before = *old
 	}
 	t.remote.Store(&to)
 	e.byAddress[to] = t
+}
+
+// start begins the handshake of a session, unless it has been closed.
+func (e *Endpoint) start(t *Transport) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byUfrag[t.agent.Ufrag] == t {
+		t.start()
+	}
 }
 
 func (e *Endpoint) forget(t *Transport) {

@@ -83,6 +83,10 @@ func (r *reader) check(b []byte, from netip.AddrPort, now time.Time) {
 		r.drop(DropFlood)
 		return
 	}
+	if r.taken(t, from, now) {
+		r.drop(DropCheck)
+		return
+	}
 	reply, verdict := t.agent.Check(b, r.reply[:0], from, now)
 	r.reply = reply
 	if verdict == ice.Refused {
@@ -98,9 +102,19 @@ func (r *reader) check(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	if !t.begun {
 		t.begun = true
-		t.start()
+		r.e.start(t)
 	}
 }
+
+// taken reports whether an address is that of another session, whose viewer lives:
+// nobody moves there by writing a false sender on a check.
+func (r *reader) taken(t *Transport, from netip.AddrPort, now time.Time) bool {
+	other := r.e.at(from)
+	return other != nil && other != t && other.silentFor(now) < addressRest
+}
+
+// addressRest is how long an address stays that of a viewer who has fallen silent.
+const addressRest = 5 * time.Second
 
 // rtcp decrypts a compound packet and hands on what it says.
 func (r *reader) rtcp(t *Transport, b []byte, from netip.AddrPort, now time.Time) {

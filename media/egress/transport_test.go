@@ -16,6 +16,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/pion/stun/v3"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/framelock/relay/media/forward"
@@ -368,5 +369,32 @@ func TestNoAddressToAnnounce(t *testing.T) {
 	}
 	if _, _, err := e.Open(Offer{}, nil); err != ErrNoAddress {
 		t.Error(err)
+	}
+}
+
+// A check with another viewer's address for its sender moves nobody, as long as
+// that viewer lives.
+func TestAnAddressThatIsTaken(t *testing.T) {
+	p := openPort(t, "127.0.0.1:0")
+	c := newClient(t)
+	v := p.join(c, nil)
+	within(t, "snapshot", c.events)
+	victim := v.session.(*Transport)
+	thief, _, err := p.endpoint.Open(Offer{Ufrag: "thief"}, &told{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thief.Close()
+	check := stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.NewUsername(thief.agent.Ufrag+":thief"),
+		stun.NewShortTermIntegrity(thief.agent.Password), stun.Fingerprint)
+	r := reader{e: p.endpoint}
+	now := time.Now()
+	r.check(check.Raw, victim.address(), now)
+	if thief.remote.Load() != nil || p.endpoint.at(victim.address()) != victim {
+		t.Error("the address has changed hands")
+	}
+	r.check(check.Raw, victim.address(), now.Add(addressRest+consent)) // the victim is long gone
+	if thief.address() != victim.address() {
+		t.Error("the address of a viewer who is gone is still taken")
 	}
 }
