@@ -34,7 +34,7 @@ check: ## gofmt, go vet, staticcheck, house rules
 race: ## unit tests under the race detector
 	@go run ./tools/runtests race
 
-fuzz: ## every fuzz target for a few seconds
+fuzz: ## every fuzz target with some thousand inputs
 	@go run ./tools/runtests fuzz
 
 bench: ## benchmarks with allocations

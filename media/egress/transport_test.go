@@ -245,7 +245,7 @@ func TestASessionByPion(t *testing.T) {
 			if !bytes.Equal(last.Payload, payload) {
 				t.Error("the payload was changed")
 			}
-			ssrc := v.formats.Track[forward.Video].SSRC
+			ssrc := v.session.Formats().Track[forward.Video].SSRC
 			if err := c.WriteRTCP([]rtcp.Packet{
 				&rtcp.PictureLossIndication{MediaSSRC: ssrc},
 				&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: []rtcp.NackPair{{PacketID: last.SequenceNumber}}},

@@ -135,8 +135,8 @@ func (d description) section(i int) Section {
 		s.Format = m.MediaName.Formats[0]
 	}
 	if group, ok := d.SessionDescription.Attribute(sdp.AttrKeyGroup); ok {
-		members := strings.Fields(group)
-		s.Bundled = s.MID != "" && members[0] == "BUNDLE" && slices.Contains(members[1:], s.MID)
+		kind, members, _ := strings.Cut(group, " ")
+		s.Bundled = s.MID != "" && kind == "BUNDLE" && slices.Contains(strings.Fields(members), s.MID)
 	}
 	for _, a := range m.Attributes {
 		if a.Key != "rtcp-fb" {
