@@ -95,3 +95,29 @@ func TestTransportWideNumbers(t *testing.T) {
 		}
 	})
 }
+
+// Two wishes for a keyframe may be answered with two bursts. No sequence number goes
+// out twice: each is encrypted once.
+func TestABurstTooMany(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l := newLine()
+		v := r.viewer(l, &wishes{})
+		r.shard.Join(v, nil, r.packets(forward.Video, 1), [forward.Tracks]ClockMap{})
+		r.frame(true)
+		again := r.packets(forward.Video, 2)
+		for i := range again {
+			again[i].Slot = r.slot - 5 + uint64(i)
+		}
+		r.shard.Burst(v, again)
+		synctest.Wait()
+		r.frame(false)
+		seen := map[[2]uint32]bool{}
+		for _, o := range l.sent {
+			if id := [2]uint32{o.SSRC, o.Rollover<<16 | uint32(o.Sequence)}; seen[id] {
+				t.Errorf("number %d of SSRC %d was sent twice", o.Sequence, o.SSRC)
+			} else {
+				seen[id] = true
+			}
+		}
+	})
+}

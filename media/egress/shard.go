@@ -250,7 +250,8 @@ func (s *Shard) handle(m message) {
 			v.parts = m.parts
 			s.queueParts(v)
 		case burst:
-			if v.blank || !s.resumes(v, s.set.Now()) {
+			// A burst that comes when video flows again would repeat sequence numbers.
+			if v.blank || v.live || !s.resumes(v, s.set.Now()) {
 				break
 			}
 			v.tracks[forward.Video].sequence.Skip()

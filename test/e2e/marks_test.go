@@ -50,8 +50,6 @@ func marks(t *testing.T, m marksCase) {
 	c := begin(t, 4*time.Minute, chromium)
 	w := c.world
 	c.must(w.StartRelay(c.ctx, m.codec))
-	// The publisher waits for the studio's log: it never names frames of the past.
-	c.must(w.StartPublisher(m.rate, clip(c, m.codec, m.clip)))
 	c.must(w.StartStudio(m.codec, m.clip))
 	c.must(w.WaitStream(c.ctx))
 
@@ -61,6 +59,9 @@ func marks(t *testing.T, m marksCase) {
 	}
 	c.open(path, max(m.width, 1280), max(m.height, 900))
 	c.must(c.browser.Wait(`window.framelockDemo?.frames.filter((f) => f.overlay).length > 30`, 20*time.Second))
+	// A page that opens takes both cores for a moment, from the relay as well; what
+	// happens to events then is what TestJoins is about.
+	c.must(w.StartPublisher(m.rate, clip(c, m.codec, m.clip)))
 	c.must(c.browser.Wait(fmt.Sprintf(`framelockDemo.drawn.length > %d`, m.count+m.count/20),
 		time.Duration(float64(m.count)/m.rate*2+20)*time.Second))
 	published := c.published()

@@ -104,7 +104,7 @@ func (w *World) StartPublisher(rate float64, clip *clips.Info) error {
 	}
 	p, err := StartProcess(w.Dir, w.freeName("publisher"), w.Relay, "croupier", w.Stream, "--url", w.URL(""),
 		"--log", w.StudioLog(), "--loop", fmt.Sprint(clip.Frames), "--rests", strings.Join(rests, ","),
-		"--lead", "500ms", "--rate", fmt.Sprint(rate), "--out", w.publisherLog())
+		"--lead", "500ms", "--fresh", "200ms", "--rate", fmt.Sprint(rate), "--out", w.publisherLog())
 	w.publisher = p
 	return err
 }
