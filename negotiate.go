@@ -63,7 +63,7 @@ func sent(f sdp.Format, m *sdp.Media, extensions, feedback []string) *sdp.Sent {
 
 // offer is what a session needs to know of the viewer's offer.
 func (c choice) offer(o sdp.Offer) egress.Offer {
-	e := egress.Offer{Ufrag: o.Ufrag, Fingerprint: egress.Fingerprint{Hash: o.Hash, Value: o.Fingerprint}}
+	e := egress.Offer{Fingerprint: egress.Fingerprint{Hash: o.Hash, Value: o.Fingerprint}}
 	e.Formats.Channels = c.channels
 	for id, t := range c.tracks {
 		if t != nil {

@@ -30,9 +30,15 @@ const (
 // serve works on open sockets until ctx ends or something fails, then ends it all
 // in the order of the flow: inputs, streams, sessions, shards.
 func (r *Relay) serve(ctx context.Context) (err error) {
-	reading := make(chan error, 1)
-	go func() { reading <- r.ports.endpoint.Run() }()
-	defer func() { err = errors.Join(err, r.ports.close(), <-reading) }()
+	ended := make(chan struct{})
+	var readErr error
+	go func() { defer close(ended); readErr = r.ports.endpoint.Run() }()
+	defer func() {
+		err = errors.Join(err, r.ports.close())
+		if <-ended; err == nil {
+			err = readErr
+		}
+	}()
 	stopShards, err := r.startShards()
 	if err != nil {
 		return err
@@ -43,6 +49,14 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { // a relay that hears no viewer is none
+		select {
+		case <-ended:
+			return readErr
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	for name, loop := range loops {
 		group.Go(func() error { return loop.Run(ctx) })
 		for _, l := range r.ports.rtp[name] {

@@ -87,10 +87,12 @@ func (l *Loop) StartVideo(v *egress.Viewer) bool {
 			return
 		}
 		l.flush(l.sh.Now())
-		if burst := l.core.Burst(); l.cfg.JoinBurst && len(burst) > 0 {
-			delete(l.waiting, v)
-			v.Shard().Burst(v, burst)
-			return
+		if l.cfg.JoinBurst {
+			if burst := l.core.Burst(); len(burst) > 0 {
+				delete(l.waiting, v)
+				v.Shard().Burst(v, burst)
+				return
+			}
 		}
 		l.waitKeyframe(v)
 	})

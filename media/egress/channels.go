@@ -15,6 +15,7 @@ type streams [Fast + 1]*sctp.Stream
 const (
 	maxMessage    = 4 << 10  // bytes of a message that is taken from a viewer
 	receiveWindow = 64 << 10 // bytes that a viewer can have on its way, of all channels
+	maxPieces     = 64       // of messages that are not whole yet
 	// maxSent is the largest message to a viewer: what a browser takes that does not
 	// say more (RFC 8841, section 6.1).
 	maxSent = 64 << 10
@@ -27,7 +28,7 @@ const (
 // session ends.
 func (t *Transport) converse(conn *dtls.Conn) error {
 	a, err := sctp.ClientWithOptions(sctp.WithNetConn(conn), sctp.WithLoggerFactory(t.endpoint.logs),
-		sctp.WithMaxReceiveBufferSize(receiveWindow), sctp.WithMaxMessageSize(maxSent), sctp.WithRTOMax(retransmission))
+		sctp.WithMaxReceiveBufferSize(receiveWindow), sctp.WithMaxReassemblyQueueEntries(maxPieces), sctp.WithMaxMessageSize(maxSent), sctp.WithRTOMax(retransmission))
 	if err != nil {
 		if errors.Is(err, sctp.ErrAssociationClosedBeforeConn) {
 			return nil // the viewer left

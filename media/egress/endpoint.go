@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -32,7 +33,9 @@ type EndpointConfig struct {
 }
 
 // Endpoint is the UDP port on which all viewers' sessions meet. It answers
-// connectivity checks, and sends nothing to an address that has not proven itself.
+// connectivity checks, and sends to where the viewer's own, signed with the
+// session's password, come from. As ICE-lite it sends no checks itself: a viewer
+// whose network lets it write another's address on them can aim its stream there.
 type Endpoint struct {
 	cfg         EndpointConfig
 	certificate tls.Certificate
@@ -48,7 +51,6 @@ type Endpoint struct {
 // Offer is a viewer's offer, and what the relay chose of it. The SSRCs of Formats
 // are not set; a track with payload type 0 is not sent.
 type Offer struct {
-	Ufrag       string // the viewer's (RFC 8839, section 5.4)
 	Fingerprint Fingerprint
 	Formats     Formats
 }
@@ -89,7 +91,7 @@ func (e *Endpoint) Open(offer Offer, feedback Feedback) (*Transport, Answer, err
 	}
 	t := &Transport{
 		endpoint: e, feedback: feedback, formats: offer.Formats, fingerprint: offer.Fingerprint,
-		agent:   ice.Agent{Ufrag: randomText(ufragSize), Password: randomText(passwordSize), Remote: offer.Ufrag},
+		agent:   ice.Agent{Ufrag: randomText(ufragSize), Password: randomText(passwordSize)},
 		budgets: newBudgets(), inbox: packetio.NewBuffer(), done: make(chan struct{}),
 	}
 	t.inbox.SetLimitCount(inboxLimit)
@@ -148,14 +150,20 @@ func (e *Endpoint) Run() error {
 		batch[i].Buffer = pool.Get()
 	}
 	r := reader{e: e}
+	failures := 0 // in a row
 	for {
 		n, err := e.cfg.Conn.ReadBatch(batch)
 		if e.closed.Load() || errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if err != nil {
-			return err
+			if failures++; failures > maxFailures {
+				return fmt.Errorf("viewers' UDP port: %w", err)
+			}
+			e.cfg.Logger.Warn("viewers' UDP port not read", "error", err)
+			continue
 		}
+		failures = 0
 		now := e.cfg.Now()
 		for i := range batch[:n] {
 			r.take(batch[i].Buffer.Data, batch[i].From, now)
@@ -164,7 +172,8 @@ func (e *Endpoint) Run() error {
 }
 
 const (
-	readBatch = 64 // datagrams
+	readBatch   = 64 // datagrams
+	maxFailures = 100
 	// consent is how long a viewer may be silent: its checks come every few seconds
 	// (RFC 7675, section 5.1, gives them 30 s).
 	consent      = 10 * time.Second

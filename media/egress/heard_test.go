@@ -169,3 +169,24 @@ func TestWhatAPeerHearsIsBounded(t *testing.T) {
 		t.Errorf("%d reports of one packet, want 1", o.reports)
 	}
 }
+
+// A TWCC message that claims many packets is dropped before it is read into memory,
+// wherever it stands in its compound.
+func TestABloatedMessage(t *testing.T) {
+	report := []byte{0x80, 201, 0, 1, 0, 0, 0, 1}
+	claims := func(n uint16) []byte {
+		b := []byte{0x8f, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, byte(n >> 8), byte(n), 0, 0, 0, 0}
+		return b
+	}
+	for _, tt := range []struct {
+		b    []byte
+		want bool
+	}{
+		{claims(1024), false}, {claims(1025), true}, {claims(65528), true}, {append(slices.Clone(report), claims(65528)...), true},
+		{append(slices.Clone(report), claims(20)...), false}, {report, false}, {nil, false}, {claims(65528)[:15], false},
+	} {
+		if got := bloated(tt.b); got != tt.want {
+			t.Errorf("%x: %v", tt.b, got)
+		}
+	}
+}

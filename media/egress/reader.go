@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -33,7 +34,8 @@ type reader struct {
 
 // take looks at the first byte of a datagram (RFC 7983, section 7).
 func (r *reader) take(b []byte, from netip.AddrPort, now time.Time) {
-	if len(b) == 0 {
+	if len(b) == 0 || from.Port() == 0 { // nothing could be sent there
+		r.drop(DropUnreadable)
 		return
 	}
 	if b[0] <= 3 {
@@ -94,7 +96,7 @@ func (r *reader) check(b []byte, from netip.AddrPort, now time.Time) {
 		return
 	}
 	t.heard.Store(t.agent.Heard().UnixNano())
-	if verdict == ice.Moved {
+	if verdict == ice.Moved || t.address() == from && r.e.at(from) != t { // somebody had taken it meanwhile
 		r.e.move(t, from)
 	}
 	if err := r.e.cfg.Conn.WriteTo(reply, from); err != nil {
@@ -131,6 +133,10 @@ func (r *reader) rtcp(t *Transport, b []byte, from netip.AddrPort, now time.Time
 	r.plain = plain
 	t.agent.Hear(from, now)
 	t.heard.Store(t.agent.Heard().UnixNano())
+	if bloated(plain) {
+		r.drop(DropFlood)
+		return
+	}
 	packets, err := rtcp.Unmarshal(plain)
 	if err != nil {
 		r.drop(DropUnreadable)
@@ -139,6 +145,27 @@ func (r *reader) rtcp(t *Transport, b []byte, from netip.AddrPort, now time.Time
 	for _, p := range packets {
 		t.hear(p, now)
 	}
+}
+
+// maxStatuses is how many packets one TWCC message may tell of: several seconds of a
+// stream.
+const maxStatuses = 1024
+
+// bloated reports whether a compound holds a TWCC message that claims more packets:
+// a few bytes of run lengths would be read into a megabyte.
+func bloated(compound []byte) bool {
+	for len(compound) >= 16 {
+		size := 4 * (int(binary.BigEndian.Uint16(compound[2:])) + 1) // RFC 3550, section 6.4.1
+		transport := compound[1] == byte(rtcp.TypeTransportSpecificFeedback) && compound[0]&31 == rtcp.FormatTCC
+		if transport && binary.BigEndian.Uint16(compound[14:]) > maxStatuses {
+			return true
+		}
+		if size >= len(compound) {
+			return false
+		}
+		compound = compound[size:]
+	}
+	return false
 }
 
 // track returns the track with an SSRC of the session.

@@ -151,7 +151,7 @@ func newClient(t *testing.T, options ...func(*webrtc.SettingEngine)) *client {
 	return c
 }
 
-var attribute = regexp.MustCompile(`a=(ice-ufrag|fingerprint):(\S+)(?: (\S+))?`)
+var attribute = regexp.MustCompile(`a=fingerprint:(\S+) (\S+)`)
 
 // join makes a session for the client. change may spoil the offer.
 func (p *port) join(c *client, change func(*Offer)) *Viewer {
@@ -165,11 +165,7 @@ func (p *port) join(c *client, change func(*Offer)) *Viewer {
 	}
 	var o Offer
 	for _, m := range attribute.FindAllStringSubmatch(offer.SDP, -1) {
-		if m[1] == "ice-ufrag" {
-			o.Ufrag = m[2]
-		} else {
-			o.Fingerprint = Fingerprint{Hash: m[2], Value: m[3]}
-		}
+		o.Fingerprint = Fingerprint{Hash: m[1], Value: m[2]}
 	}
 	o.Formats.Channels = true
 	o.Formats.Track[forward.Video] = Format{PayloadType: 96, RTXPayloadType: 97, PlayoutDelay: 3}
@@ -347,7 +343,7 @@ func TestStrangers(t *testing.T) {
 // A session that nobody connects to has no goroutine, and is forgotten.
 func TestAnAbandonedSession(t *testing.T) {
 	p := openPort(t, "127.0.0.1:0")
-	v, _, err := Open(p.endpoint, Offer{Ufrag: "x"}, "x", 1, p.source, p.shard)
+	v, _, err := Open(p.endpoint, Offer{}, "x", 1, p.source, p.shard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +376,7 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 	v := p.join(c, nil)
 	within(t, "snapshot", c.events)
 	victim := v.session.(*Transport)
-	thief, _, err := p.endpoint.Open(Offer{Ufrag: "thief"}, &told{})
+	thief, _, err := p.endpoint.Open(Offer{}, &told{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ package ice
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -18,7 +19,6 @@ const settled = 400 * time.Millisecond
 // Agent is the state of one session. One goroutine owns it.
 type Agent struct {
 	Ufrag, Password string // the relay's own
-	Remote          string // the viewer's ufrag
 
 	selected netip.AddrPort
 	heard    time.Time // last authenticated datagram from the selected address
@@ -73,7 +73,9 @@ func (a *Agent) Check(b, reply []byte, from netip.AddrPort, now time.Time) ([]by
 		return reply, Refused
 	}
 	username, err := m.Get(stun.AttrUsername)
-	if err != nil || string(username) != a.Ufrag+":"+a.Remote {
+	// Whoever knows the password is the viewer, whichever of its m-lines' ufrags it
+	// takes for the transport's.
+	if err != nil || !strings.HasPrefix(string(username), a.Ufrag+":") {
 		return reply, Refused
 	}
 	integrity := stun.NewShortTermIntegrity(a.Password)

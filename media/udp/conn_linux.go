@@ -34,7 +34,6 @@ type conn struct {
 type mmsghdr struct {
 	hdr unix.Msghdr
 	len uint32
-	_   [4]byte
 }
 
 func newConn(c *net.UDPConn) (Conn, error) {

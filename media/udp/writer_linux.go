@@ -12,10 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ethernetPayload is the largest UDP payload that every Ethernet carries in one
-// piece, over IPv4. The kernel cuts no run into segments that the path cannot carry.
-const ethernetPayload = 1472
-
 // segmenting says whether the kernel cuts runs into datagrams (UDP_SEGMENT, Linux
 // 4.18). It is tried, and given up for a socket at the first refusal.
 type segmenting struct{ refused atomic.Bool }
@@ -58,6 +54,15 @@ func newWriter(s *conn) (*writer, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	w.write = w.transmit
+	err = w.raw.Control(func(fd uintptr) {
+		// An older kernel would ignore the control message, and send a run as it is.
+		if _, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
+			w.gso.refused.Store(true)
+		}
+	})
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	for i := range w.sizes {
 		h := &w.sizes[i].header
 		h.Level, h.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
@@ -93,7 +98,7 @@ func (w *writer) WriteRuns(runs []Run) (refused int, first error) {
 		}
 		// It was the first of the rest that failed.
 		r := runs[:1]
-		if len(r[0].Data) > r[0].Segment && w.unsegmented(r[0].Segment) {
+		if len(r[0].Data) > r[0].Segment && w.unsegmented() {
 			n, err := plainWriter{w.WriteTo}.WriteRuns(r)
 			if n > 0 {
 				fail(n, err)
@@ -106,14 +111,15 @@ func (w *writer) WriteRuns(runs []Run) (refused int, first error) {
 	return refused, first
 }
 
-// unsegmented reports whether a run may have been refused for being one. If it is
-// no wonder that its segments are refused, others are still tried.
-func (w *writer) unsegmented(segment int) bool {
+// unsegmented reports whether a run may have been refused for being one. Where that
+// is the path's doing, and not the system's, others are still tried: no viewer may
+// turn it off for all.
+func (w *writer) unsegmented() bool {
 	switch w.errno {
-	case unix.EINVAL, unix.EIO, unix.EMSGSIZE, unix.ENOPROTOOPT, unix.EOPNOTSUPP:
-		if segment <= ethernetPayload {
-			w.gso.refused.Store(true)
-		}
+	case unix.EIO, unix.ENOPROTOOPT, unix.EOPNOTSUPP: // no checksums, or no such thing
+		w.gso.refused.Store(true)
+		return true
+	case unix.EINVAL, unix.EMSGSIZE: // this path carries no segments of this length
 		return true
 	}
 	return false

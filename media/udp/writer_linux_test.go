@@ -2,6 +2,7 @@ package udp
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/framelock/relay/media/packet"
@@ -45,6 +46,25 @@ func TestWithoutSegmentation(t *testing.T) {
 		t.Fatal(refused, err)
 	}
 	expect(t, peer, "aa", "bb", "c")
+}
+
+// An address to which nothing can be sent turns segmentation off for nobody.
+func TestAnAddressThatTakesNothing(t *testing.T) {
+	c, peer := listen(t), listen(t)
+	w, err := newWriter(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	nowhere := netip.AddrPortFrom(peer.LocalAddr().Addr(), 0) // EINVAL
+	refused, err := w.WriteRuns([]Run{
+		{Data: []byte("aabb"), Segment: 2, To: nowhere},
+		{Data: []byte("ccdd"), Segment: 2, To: peer.LocalAddr()},
+	})
+	if refused != 2 || err == nil || w.gso.refused.Load() {
+		t.Errorf("%d refused, %v; segmentation given up: %v", refused, err, w.gso.refused.Load())
+	}
+	expect(t, peer, "cc", "dd")
 }
 
 // What the kernel refuses for another reason is counted, and the rest is sent.

@@ -8,17 +8,14 @@ import (
 	"github.com/pion/sdp/v3"
 )
 
-// Offer is a WHEP offer: what a viewer can receive.
+// Offer is a WHEP offer: what a viewer can receive. Its ICE credentials and
+// candidates are not kept: the relay is an ICE-lite agent, which sends no checks.
 type Offer struct {
 	// Video and Audio are the first m-line of the kind that can receive; nil if
 	// there is none.
 	Video, Audio *Media
 	// Application reports whether the viewer asks for data channels.
 	Application bool
-	// Ufrag is the viewer's part of the name of an ICE session (RFC 8839, section 5.4).
-	// Its candidates are not read: the relay is an ICE-lite agent, which never sends to
-	// an address that has not sent to it first.
-	Ufrag string
 	// Hash and Fingerprint are what the viewer says of its certificate (RFC 8122).
 	Hash, Fingerprint string
 	// Sections are all m-lines, in order.
@@ -102,15 +99,11 @@ func (d description) transport() (Offer, error) {
 		}
 	}
 	var o Offer
-	o.Ufrag, _ = d.attribute(first, "ice-ufrag")
 	value, _ := d.attribute(first, "fingerprint")
 	o.Hash, o.Fingerprint, _ = strings.Cut(value, " ")
 	o.Hash = strings.ToLower(o.Hash)
 	if o.Fingerprint = strings.TrimSpace(o.Fingerprint); !slices.Contains(hashes, o.Hash) || o.Fingerprint == "" {
 		return Offer{}, fieldError(d.line(first, "a=fingerprint"), "a=fingerprint", value, fingerprintAllowed)
-	}
-	if len(o.Ufrag) > maxUfrag {
-		return Offer{}, fieldError(d.line(first, "a=ice-ufrag"), "a=ice-ufrag", o.Ufrag, "4 to 256 characters (RFC 8839, section 5.4)")
 	}
 	for i := range d.MediaDescriptions {
 		o.Sections = append(o.Sections, d.section(i))
@@ -120,8 +113,6 @@ func (d description) transport() (Offer, error) {
 
 // hashes are the functions by which a certificate may be named.
 var hashes = []string{"sha-256", "sha-384", "sha-512"}
-
-const maxUfrag = 256
 
 // section reads what an answer repeats of an m-line.
 func (d description) section(i int) Section {
