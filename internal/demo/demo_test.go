@@ -246,13 +246,15 @@ func TestFeedOutlivesBothEnds(t *testing.T) {
 	stop := start(t, croupier)
 	eventually(t, "first line of a late croupier", func() bool { return strings.HasSuffix(lines()[0], `{"studio":{"ssrc":1}}`) })
 	say(`{"frame":1}`)
-	eventually(t, "second line", func() bool { return len(lines()) == 2 && strings.HasSuffix(lines()[1], `{"frame":1}`) })
+	// Frame 0 comes too if the feed was slower to take it than the croupier to start.
+	eventually(t, "the next line", func() bool { l := lines(); return strings.HasSuffix(l[len(l)-1], `{"frame":1}`) })
 	if !croupier.restart(t.Context()) {
 		t.Fatal("not restarted")
 	}
 	eventually(t, "header for the new croupier", func() bool {
 		l := lines()
-		return len(l) == 3 && strings.HasSuffix(l[2], `{"studio":{"ssrc":1}}`) && l[2] != l[0]
+		last := l[len(l)-1]
+		return strings.HasSuffix(last, `{"studio":{"ssrc":1}}`) && last != l[0]
 	})
 	stop()
 	for range 2 * feedDepth {
