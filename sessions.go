@@ -57,7 +57,7 @@ func (r *Relay) Play(_ context.Context, name string, offer sdp.Offer, viewer aut
 	if err != nil {
 		return whep.Answer{}, err
 	}
-	v, answer, err := egress.Open(r.ports.endpoint, chosen.offer(offer), id, s.cfg.Number, loop, shard)
+	v, answer, err := egress.Open(r.ports.endpoint, chosen.offer(offer), egress.Who{ID: id}, s.cfg.Number, loop, shard)
 	if err != nil {
 		r.sessions.left(id)
 		return whep.Answer{}, err

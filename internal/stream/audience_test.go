@@ -157,7 +157,7 @@ func (h *hall) viewers() (next func() *egress.Viewer) {
 		h.t.Fatal(err)
 	}
 	return func() *egress.Viewer {
-		v, _, err := egress.Open(endpoint, egress.Offer{Formats: egress.Formats{Channels: true}}, "x", 0, h, h.shard)
+		v, _, err := egress.Open(endpoint, egress.Offer{Formats: egress.Formats{Channels: true}}, egress.Who{ID: "x"}, 0, h, h.shard)
 		if err != nil {
 			h.t.Fatal(err)
 		}

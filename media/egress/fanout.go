@@ -59,6 +59,9 @@ func (s *Shard) send(v *Viewer, packets []forward.Packet, inTurn bool) {
 		if !v.outgoing(p, s.set.PlayoutDelay, o) {
 			continue
 		}
+		if p.Track == forward.Video && !p.Retransmitted {
+			v.evidence.frame(p)
+		}
 		v.depart(o, v.tracks[p.Track].TransportSequence, now)
 		if n++; n == len(s.out) {
 			s.flush(v, n)

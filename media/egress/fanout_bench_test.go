@@ -53,7 +53,7 @@ func BenchmarkFanOut(b *testing.B) {
 		p.Capture, p.FrameStart = 1, i == 0
 	}
 	for n := range viewers {
-		v := newViewer("x", 1, &wishes{}, s)
+		v := newViewer(Who{ID: "x"}, 1, &wishes{}, s)
 		tr := connected(b, formats, n)
 		v.session = tr
 		v.setUp(&tr.formats)
@@ -80,7 +80,7 @@ func TestFanOutAllocatesNothing(t *testing.T) {
 	s.queue = udp.NewQueue(nowhere{})
 	formats := Formats{Track: [forward.Tracks]Format{{SSRC: 11, RTXSSRC: 12, PayloadType: 96, RTXPayloadType: 97, PlayoutDelay: 1, CaptureTime: 2, Marker: 3, TransportSequence: 4}}}
 	tr := connected(t, formats, 1)
-	v := newViewer("x", 1, &wishes{}, s)
+	v := newViewer(Who{ID: "x"}, 1, &wishes{}, s)
 	v.session = tr
 	v.setUp(&tr.formats)
 	s.join(message{viewer: v, packets: r.packets(forward.Video, 1)})

@@ -119,7 +119,7 @@ func TestRepliesAreBounded(t *testing.T) {
 }
 
 func TestReportsOfPresentationCountTwiceASecond(t *testing.T) {
-	v, counted := newViewer("x", 1, &wishes{}, NewShard(Settings{Now: time.Now})), 0
+	v, counted := newViewer(Who{ID: "x"}, 1, &wishes{}, NewShard(Settings{Now: time.Now})), 0
 	now := time.Unix(1_800_000_000, 0)
 	for i := range 1000 { // 10 s
 		if v.MayReport(now.Add(time.Duration(i) * 10 * time.Millisecond)) {

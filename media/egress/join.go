@@ -41,10 +41,13 @@ const (
 	gone
 )
 
+// Who says whose session is opened; see the fields of Viewer.
+type Who struct{ ID, Subject string }
+
 // Open answers a viewer's offer and sees the viewer in: once connected, it asks
 // the stream for the cut at which the viewer begins.
-func Open(e *Endpoint, offer Offer, id string, stream int, source Source, shard *Shard) (*Viewer, Answer, error) {
-	v := newViewer(id, stream, source, shard)
+func Open(e *Endpoint, offer Offer, who Who, stream int, source Source, shard *Shard) (*Viewer, Answer, error) {
+	v := newViewer(who, stream, source, shard)
 	l := v.ear
 	// What the session hears before it is known here waits.
 	l.mu.Lock()

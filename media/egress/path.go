@@ -18,6 +18,7 @@ func (s *Shard) admits(v *Viewer, p *forward.Packet, now time.Time) bool {
 		return true
 	}
 	s.set.Drops.Dropped(DropCongested, 1)
+	v.evidence.gap()
 	if v.valve.Waiting() {
 		s.awaitKeyframe(v)
 	}
@@ -36,6 +37,7 @@ func (s *Shard) resumes(v *Viewer, now time.Time) bool {
 // awaitKeyframe stops video until the next keyframe.
 func (s *Shard) awaitKeyframe(v *Viewer) {
 	v.live = false
+	v.evidence.gap()
 	if !v.Source.WaitKeyframe(v) {
 		s.end(v, "stream_behind")
 	}

@@ -187,7 +187,7 @@ func inRoom(t *testing.T, f func(*room)) {
 }
 
 func (r *room) viewer(l *line, w *wishes) *Viewer {
-	v := newViewer("x", 1, w, r.shard)
+	v := newViewer(Who{ID: "x"}, 1, w, r.shard)
 	v.session = l
 	v.setUp(l.Formats())
 	return v

@@ -172,7 +172,7 @@ func (p *port) join(c *client, change func(*Offer)) *Viewer {
 	if change != nil {
 		change(&o)
 	}
-	v, a, err := Open(p.endpoint, o, "x", 1, p.source, p.shard)
+	v, a, err := Open(p.endpoint, o, Who{ID: "x"}, 1, p.source, p.shard)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func TestStrangers(t *testing.T) {
 // A session that nobody connects to has no goroutine, and is forgotten.
 func TestAnAbandonedSession(t *testing.T) {
 	p := openPort(t, "127.0.0.1:0")
-	v, _, err := Open(p.endpoint, Offer{}, "x", 1, p.source, p.shard)
+	v, _, err := Open(p.endpoint, Offer{}, Who{ID: "x"}, 1, p.source, p.shard)
 	if err != nil {
 		t.Fatal(err)
 	}

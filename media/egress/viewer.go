@@ -41,10 +41,13 @@ type Source interface {
 }
 
 // Viewer is one viewer of one stream. The fields up to presented do not change;
-// heard and gone are safe for use from anywhere; the rest is owned by the shard's
+// heard, gone and evidence are safe for use from anywhere; the rest is owned by the shard's
 // loop.
 type Viewer struct {
-	ID        string
+	ID string
+	// Subject stands for who watches, under a name that says nothing of them; empty
+	// if the viewer may not act.
+	Subject   string
 	Stream    int
 	Source    Source
 	Opened    time.Time // when the offer came
@@ -54,8 +57,9 @@ type Viewer struct {
 	ear       *ear
 	presented *rate.Limiter
 
-	heard heard
-	gone  atomic.Bool
+	heard    heard
+	gone     atomic.Bool
+	evidence evidence
 
 	tracks   [forward.Tracks]output
 	parts    [][]byte // of the snapshot, not yet queued
@@ -99,9 +103,9 @@ const (
 // roll-over counter of SRTP begins at 0 for both ends (RFC 3711, section 3.3.1).
 const firstSequence = 1 << 14
 
-func newViewer(id string, stream int, source Source, shard *Shard) *Viewer {
+func newViewer(who Who, stream int, source Source, shard *Shard) *Viewer {
 	v := &Viewer{
-		ID: id, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard,
+		ID: who.ID, Subject: who.Subject, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard,
 		presented: rate.NewLimiter(reportedRate, reportedRate),
 	}
 	v.ear = &ear{
@@ -142,6 +146,7 @@ func (v *Viewer) report(lost float64, rtt time.Duration, now time.Time) {
 	v.path.Report(lost, rtt, now)
 	if rtt > 0 {
 		v.rtt = rtt
+		v.evidence.roundTrip(rtt)
 	}
 }
 
