@@ -84,7 +84,7 @@ const (
 // Validate checks every field and returns a *FieldError for the first that is
 // wrong. It does not check the size: see MaxSize.
 func (r Request) Validate() error {
-	if !validName(r.ID) {
+	if !ValidName(r.ID) {
 		return fieldError("id", r.ID, allowedName)
 	}
 	switch r.Kind {
@@ -101,7 +101,7 @@ func (r Request) Validate() error {
 	if err := r.validatePatch(); err != nil {
 		return err
 	}
-	if r.Window != "" && !validName(r.Window) {
+	if r.Window != "" && !ValidName(r.Window) {
 		return fieldError("window", r.Window, allowedName)
 	}
 	if len(r.By) > MaxNameLength || !utf8.ValidString(r.By) {
@@ -149,8 +149,8 @@ func (a At) validate() error {
 	return nil
 }
 
-// validName reports whether s may be an id or the name of a window.
-func validName(s string) bool {
+// ValidName reports whether s may be an id or the name of a window.
+func ValidName(s string) bool {
 	if s == "" || len(s) > MaxNameLength {
 		return false
 	}
