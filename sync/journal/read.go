@@ -1,0 +1,241 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// index says which message holds the lines that replaced others, by position.
+type index []entry
+
+// entry is one batch of replaced lines.
+type entry struct{ first, last, order, seq uint64 }
+
+// add puts a batch in the place of all that lie inside it.
+func (x *index) add(seq uint64, b *batch) {
+	e := entry{b.first(), b.pos, b.order, seq}
+	from := sort.Search(len(*x), func(i int) bool { return (*x)[i].last >= e.first })
+	to := sort.Search(len(*x), func(i int) bool { return (*x)[i].first > e.last })
+	*x = slices.Replace(*x, from, to, e)
+}
+
+// at returns the batch that holds a position.
+func (x index) at(pos uint64) (entry, bool) {
+	i := sort.Search(len(x), func(i int) bool { return x[i].last >= pos })
+	if i < len(x) && x[i].first <= pos {
+		return x[i], true
+	}
+	return entry{}, false
+}
+
+// Read calls f for every line from position from on (the first is 1), up to the
+// newest at the time of the call, with its payload, which is nil if it has none or
+// was erased. The slices are valid until f returns. An error of f ends the reading
+// and is returned. f may append, and may not erase.
+func (j *Journal) Read(ctx context.Context, from uint64, f func(pos uint64, line, payload []byte) error) error {
+	j.erasing.RLock()
+	defer j.erasing.RUnlock()
+	j.mu.Lock()
+	end, newest := j.pos, j.seq
+	j.mu.Unlock()
+	from = max(from, 1)
+	start, err := j.search(ctx, newest, func(r *record) bool { return r.pos >= from })
+	if err != nil {
+		return err
+	}
+	give := func(b *batch) error {
+		for i, line := range b.lines {
+			pos := b.first() + uint64(i)
+			if pos != from || pos > end {
+				continue
+			}
+			if err := f(pos, line, b.payload(i)); err != nil {
+				return err
+			}
+			from++
+		}
+		return nil
+	}
+	// gap gives what replaced the lines before to.
+	gap := func(to uint64) error {
+		for from < to && from <= end {
+			b, err := j.replacement(ctx, from)
+			if err != nil {
+				return err
+			}
+			if b == nil {
+				return fmt.Errorf("%w: lines %d to %d are missing", ErrDamaged, from, min(to-1, end))
+			}
+			if err := give(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err = j.scan(ctx, subjectLines, start, func(seq uint64, _ time.Time, data []byte) error {
+		r, err := decodeRecord(data)
+		if err != nil {
+			return fmt.Errorf("%w: message %d: %w", ErrDamaged, seq, err)
+		}
+		if err := gap(r.first()); err != nil {
+			return err
+		}
+		if b, err := j.replacement(ctx, from); err != nil {
+			return err
+		} else if b != nil { // written, but what it replaces is not erased so far
+			return give(b)
+		}
+		return give(&r.batch)
+	})
+	if err != nil {
+		return err
+	}
+	return gap(end + 1)
+}
+
+// replacement reads the batch that was written for a position later on, nil if
+// there is none.
+func (j *Journal) replacement(ctx context.Context, pos uint64) (*batch, error) {
+	j.mu.Lock()
+	e, ok := j.old.at(pos)
+	j.mu.Unlock()
+	if !ok {
+		return nil, nil
+	}
+	h, err := j.heldIn(ctx, e.seq)
+	if err != nil {
+		return nil, err
+	}
+	return &h.batch, nil
+}
+
+// search returns a sequence at or before the first record of lines up to newest for
+// which ok holds; ok must hold for all records after one for which it does.
+func (j *Journal) search(ctx context.Context, newest uint64, ok func(*record) bool) (uint64, error) {
+	low, high := uint64(1), newest+1
+	for low < high {
+		mid := low + (high-low)/2
+		m, err := j.get(ctx, mid, subjectLines)
+		if err != nil {
+			return 0, err
+		}
+		if m == nil || m.Sequence >= high {
+			high = mid
+			continue
+		}
+		r, err := decode(m)
+		if err != nil {
+			return 0, err
+		}
+		if ok(r) {
+			high = mid
+		} else {
+			low = m.Sequence + 1
+		}
+	}
+	return low, nil
+}
+
+// get reads the message at seq, or with a subject the first of it at or after seq;
+// nil if there is none.
+func (j *Journal) get(ctx context.Context, seq uint64, subject string) (*jetstream.RawStreamMsg, error) {
+	var o []jetstream.GetMsgOpt
+	if subject != "" {
+		o = append(o, jetstream.WithGetMsgSubject(j.prefix+subject))
+	}
+	return j.message(ctx, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetMsg(ctx, seq, o...)
+	})
+}
+
+// last reads the newest message of a subject, nil if there is none.
+func (j *Journal) last(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	return j.message(ctx, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetLastMsgForSubject(ctx, j.prefix+subject)
+	})
+}
+
+func (j *Journal) message(ctx context.Context, ask func(context.Context, jetstream.Stream) (*jetstream.RawStreamMsg, error)) (m *jetstream.RawStreamMsg, err error) {
+	err = j.stream(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		m, err = ask(ctx, s)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			m, err = nil, nil
+		}
+		return err
+	})
+	return m, err
+}
+
+// end returns the newest sequence in JetStream.
+func (j *Journal) end(ctx context.Context) (seq uint64, err error) {
+	err = j.stream(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		i, err := s.Info(ctx)
+		if err == nil {
+			seq = i.State.LastSeq
+		}
+		return err
+	})
+	return seq, err
+}
+
+func (j *Journal) stream(ctx context.Context, f func(context.Context, jetstream.Stream) error) error {
+	return j.s.call(ctx, func(ctx context.Context, l *life) error {
+		s, err := l.js.Stream(ctx, j.name)
+		if err != nil {
+			return err
+		}
+		return f(ctx, s)
+	})
+}
+
+// scan calls f for every message of a subject from sequence from on that is there
+// now.
+func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(seq uint64, at time.Time, data []byte) error) error {
+	var messages jetstream.MessagesContext
+	var left uint64
+	err := j.stream(ctx, func(ctx context.Context, s jetstream.Stream) error {
+		c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+			FilterSubjects: []string{j.prefix + subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
+			OptStartSeq: max(from, 1), InactiveThreshold: 10 * time.Second, // it goes by itself
+		})
+		if err != nil {
+			return err
+		}
+		if left = c.CachedInfo().NumPending; left == 0 {
+			return nil
+		}
+		messages, err = c.Messages(jetstream.PullMaxBytes(4 << 20))
+		return err
+	})
+	if err != nil || left == 0 {
+		return err
+	}
+	defer messages.Stop()
+	for ; left > 0; left-- {
+		var m jetstream.Msg
+		err := j.s.call(ctx, func(ctx context.Context, _ *life) (err error) {
+			m, err = messages.Next(jetstream.NextContext(ctx))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		d, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		if err := f(d.Sequence.Stream, d.Timestamp, m.Data()); err != nil {
+			return err
+		}
+		if d.NumPending == 0 {
+			return nil
+		}
+	}
+	return nil
+}

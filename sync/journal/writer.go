@@ -1,0 +1,284 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Entry is one line to be kept, and who waits for it. Both methods are called on
+// the goroutine of Writer.Run.
+type Entry interface {
+	// Encode returns the line and its payload, nil if it has none. It is called
+	// once, in the order of Put.
+	Encode() (line, payload []byte)
+	// Durable is called once, in the order of Put: with the line's position when
+	// it is on the disk, or with why it will not be known to be.
+	Durable(pos uint64, err error)
+}
+
+// Appender makes lines durable; see Journal.Append.
+type Appender interface {
+	Append(ctx context.Context, lines, payloads [][]byte) (last uint64, err error)
+}
+
+// WriterOptions are the limits of a Writer. Zero fields have the default.
+type WriterOptions struct {
+	MaxBacklog int              // entries that may wait, default 65,536
+	MaxEntries int              // of one record, default 256
+	MaxBytes   int              // of one record, default 512 KiB; a single entry may be larger
+	MaxBackoff time.Duration    // between attempts while the journal is unavailable, default 1 s
+	Now        func() time.Time // default time.Now
+}
+
+// minBackoff is the first pause after a failure; each is twice the one before.
+const minBackoff = 20 * time.Millisecond
+
+// Writer commits entries in the order in which they were put, all that wait as one
+// record. It never gives up on a record while the journal is merely unavailable.
+type Writer struct {
+	j Appender
+	o WriterOptions
+
+	ready chan struct{} // holds one token while there may be work
+
+	mu      sync.Mutex
+	waiting []Entry
+	taken   int // entries that Run has, not yet reported
+	closed  bool
+	health  Health
+}
+
+// Health says whether entries become durable, and if not why, and since when.
+type Health struct {
+	Err   error     // nil: healthy
+	Since time.Time // of the present Err, nil included; zero before Run
+}
+
+// NewWriter returns a writer to j; Run does the work.
+func NewWriter(j Appender, o WriterOptions) *Writer {
+	for _, d := range []struct {
+		v        *int
+		standard int
+	}{{&o.MaxBacklog, 1 << 16}, {&o.MaxEntries, 256}, {&o.MaxBytes, 512 << 10}} {
+		if *d.v <= 0 {
+			*d.v = d.standard
+		}
+	}
+	if o.MaxBackoff <= 0 {
+		o.MaxBackoff = time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Writer{j: j, o: o, ready: make(chan struct{}, 1)}
+}
+
+// Put hands over an entry. It never blocks: false means that too many wait, or
+// that the writer has ended, and e's methods will not be called.
+func (w *Writer) Put(e Entry) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || len(w.waiting)+w.taken >= w.o.MaxBacklog {
+		return false
+	}
+	w.waiting = append(w.waiting, e)
+	w.wake()
+	return true
+}
+
+func (w *Writer) wake() {
+	select {
+	case w.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Backlog returns how many entries are not known to be durable.
+func (w *Writer) Backlog() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting) + w.taken
+}
+
+// Health returns how the last attempt went.
+func (w *Writer) Health() Health {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.health
+}
+
+// Close has Put refuse what comes from now on, and Run return when all that came
+// before is durable.
+func (w *Writer) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.wake()
+}
+
+// Run commits entries until ctx ends, or Close was called and nothing waits, or the
+// journal refuses for good (ErrFenced). Every entry that is not durable then gets
+// the error that Run returns. It may be called once.
+func (w *Writer) Run(ctx context.Context) error {
+	w.report(nil)
+	err := w.run(ctx)
+	w.mu.Lock()
+	w.closed = true
+	rest := w.waiting
+	w.waiting, w.taken = nil, len(rest)
+	w.mu.Unlock()
+	if err != nil {
+		w.report(err)
+		for _, e := range rest {
+			e.Durable(0, err)
+		}
+	}
+	w.done(len(rest))
+	return err
+}
+
+func (w *Writer) run(ctx context.Context) error {
+	g := group{w: w}
+	for {
+		if !g.fill() {
+			w.mu.Lock()
+			end := w.closed && len(w.waiting) == 0
+			w.mu.Unlock()
+			if end {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-w.ready:
+			}
+			continue
+		}
+		last, err := w.commit(ctx, &g)
+		if err != nil {
+			g.fail(err)
+			return err
+		}
+		g.succeed(last)
+	}
+}
+
+// commit appends a group until that succeeds or is refused for good.
+func (w *Writer) commit(ctx context.Context, g *group) (last uint64, err error) {
+	for pause := minBackoff; ; pause = min(2*pause, w.o.MaxBackoff) {
+		last, err = w.j.Append(ctx, g.lines, g.payloads)
+		w.report(err)
+		if err == nil || !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+			return last, err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return 0, ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+func (w *Writer) report(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.health.Since.IsZero() || (err == nil) != (w.health.Err == nil) {
+		w.health.Since = w.o.Now()
+	}
+	w.health.Err = err
+}
+
+func (w *Writer) take(n int) []Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n = min(n, len(w.waiting))
+	taken := w.waiting[:n:n]
+	if w.waiting = w.waiting[n:]; len(w.waiting) == 0 {
+		w.waiting = nil
+	}
+	w.taken += n
+	return taken
+}
+
+func (w *Writer) done(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken -= n
+}
+
+// group is what goes into one record. Run's goroutine owns it.
+type group struct {
+	w *Writer
+
+	entries         []Entry
+	lines, payloads [][]byte
+
+	taken []Entry // from the writer, and not encoded so far
+	over  encoded // encoded, and too large for the group before; Entry nil if there is none
+}
+
+type encoded struct {
+	Entry
+	line, payload []byte
+}
+
+// fill makes the next group of what waits, and reports whether there is any.
+func (g *group) fill() bool {
+	g.entries, g.lines, g.payloads = g.entries[:0], g.lines[:0], g.payloads[:0]
+	for size := 0; len(g.entries) < g.w.o.MaxEntries; {
+		e := g.next()
+		if e.Entry == nil {
+			break
+		}
+		size += len(e.line) + len(e.payload)
+		if size > g.w.o.MaxBytes && len(g.entries) > 0 {
+			g.over = e
+			break
+		}
+		g.entries = append(g.entries, e.Entry)
+		g.lines = append(g.lines, e.line)
+		g.payloads = append(g.payloads, e.payload)
+	}
+	return len(g.entries) > 0
+}
+
+func (g *group) next() encoded {
+	if e := g.over; e.Entry != nil {
+		g.over = encoded{}
+		return e
+	}
+	if len(g.taken) == 0 {
+		if g.taken = g.w.take(g.w.o.MaxEntries - len(g.entries)); len(g.taken) == 0 {
+			return encoded{}
+		}
+	}
+	e := encoded{Entry: g.taken[0]}
+	g.taken = g.taken[1:]
+	e.line, e.payload = e.Encode()
+	return e
+}
+
+func (g *group) succeed(last uint64) {
+	first := last - uint64(len(g.entries)) + 1
+	for i, e := range g.entries {
+		e.Durable(first+uint64(i), nil)
+	}
+	g.w.done(len(g.entries))
+}
+
+// fail reports err to everything that the group has taken.
+func (g *group) fail(err error) {
+	all := g.entries
+	if g.over.Entry != nil {
+		all = append(all, g.over.Entry)
+	}
+	all = append(all, g.taken...)
+	for _, e := range all {
+		e.Durable(0, err)
+	}
+	g.w.done(len(all))
+}
