@@ -56,7 +56,7 @@ var rooms = []room{
 	{dir: "media/srtp", imports: bytesOf, pure: true, built: true},
 	{dir: "media/congestion", imports: bytesOf, pure: true, built: true},
 	{dir: "media/forward", imports: bytesOf, pure: true, built: true},
-	{dir: "sync/transcript", imports: events, pure: true},
+	{dir: "sync/transcript", imports: events, pure: true, built: true},
 	{dir: "sync/window", imports: events, pure: true, built: true},
 	{dir: "sync/state", imports: events, pure: true, built: true},
 	{dir: "sync/marker", imports: events, pure: true, built: true},
