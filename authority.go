@@ -14,7 +14,7 @@ import (
 func (c *Config) authority() (auth.Authority, error) {
 	rules := make([]auth.Rule, len(c.Auth.Tokens))
 	for i, t := range c.Auth.Tokens {
-		rules[i] = auth.Rule{Name: t.Name, File: t.File, Streams: t.Streams}
+		rules[i] = auth.Rule{Name: t.Name, File: t.File, Streams: t.Streams, Shared: t.Shared}
 		for _, scope := range t.Scopes {
 			rules[i].Scopes = append(rules[i].Scopes, auth.Scope(scope))
 		}

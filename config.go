@@ -126,6 +126,9 @@ type TokenConfig struct {
 	// Streams are the streams it may do it to, as names or path.Match patterns
 	// ("roulette-*"); empty means all.
 	Streams []string `yaml:"streams"`
+	// Shared says that many viewers have this token: each is told apart by the key
+	// that its client makes up. Otherwise whoever has the token is one viewer.
+	Shared bool `yaml:"shared"`
 }
 
 // Scopes returns the scopes that a token can have: view (play a stream), mark
@@ -138,6 +141,17 @@ type StateConfig struct {
 	// Dir is a directory of the relay's own. Empty keeps everything in memory: a
 	// restart then begins new logs.
 	Dir string `yaml:"dir"`
+	// Journal is where everything that streams decide is kept. By default that is in
+	// Dir.
+	Journal JournalConfig `yaml:"journal"`
+}
+
+// JournalConfig is a NATS cluster in which other relays find the journals too, so
+// that they can take streams over.
+type JournalConfig struct {
+	URL             string `yaml:"url"`              // nats:// or tls:// addresses, with commas between them; empty keeps journals in state.dir
+	CredentialsFile string `yaml:"credentials_file"` // of a NATS user
+	Replicas        int    `yaml:"replicas"`         // copies, on different servers: 1 to 5; 0 means 3
 }
 
 // StreamConfig is one stream: a table, with its camera and microphone.

@@ -26,6 +26,7 @@ type metrics struct {
 	skipped  *prometheus.CounterVec   // stream
 	markers  *prometheus.CounterVec   // stream
 	lateness *prometheus.HistogramVec // stream
+	actions  *prometheus.CounterVec   // stream, verdict, reason
 	panics   prometheus.Counter
 }
 
@@ -44,6 +45,7 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 		markers: counter("markers_total", "Events that game servers published.", "stream"),
 		lateness: histogram("marker_late_seconds", "How long its frame had left when an event came; 0 = in time.",
 			[]float64{0, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}, "stream"),
+		actions: counter("actions_total", "Actions of viewers, by verdict and reason.", "stream", "verdict", "reason"),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "relay", Name: "http_panics_total", Help: "Calls that ended in a bug of the relay.",
 		}),
@@ -59,7 +61,7 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.panics,
+		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.actions, m.panics,
 		buildInfo(), &streamCollector{r},
 	} {
 		errs = append(errs, registerer.Register(c))
@@ -123,6 +125,10 @@ func (s streamMetrics) Marked(late time.Duration) {
 	s.lateness.WithLabelValues(s.name).Observe(late.Seconds())
 }
 
+func (s streamMetrics) Acted(verdict, reason string) {
+	s.actions.WithLabelValues(s.name, verdict, reason).Inc()
+}
+
 // streamCollector reads the state of every stream when metrics are asked for.
 type streamCollector struct{ relay *Relay }
 
@@ -134,6 +140,8 @@ var (
 	descPackets = describe("input_packets_total", "Packets from the studio.", "stream", "track")
 	descLost    = describe("input_lost_total", "Packets lost between studio and relay.", "stream", "track")
 	descDropped = describe("input_malformed_total", "Datagrams on a studio's port that were no RTP or too large.", "stream", "track")
+	descBacklog = describe("journal_backlog", "What a stream has decided that is not durable yet, in lines.", "stream")
+	descReady   = describe("journal_ready", "1 while a stream's journal takes what is decided.", "stream")
 	descEpoch   = describe("input_epoch", "Count of sources and restarts of a track.", "stream", "track")
 )
 
@@ -143,7 +151,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descDropped, descEpoch} {
+	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descDropped, descBacklog, descReady, descEpoch} {
 		ch <- d
 	}
 }
@@ -160,17 +168,15 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 		if err != nil {
 			continue
 		}
-		paused := 0.0
-		if info.Paused {
-			paused = 1
-		}
 		gauge := func(d *prometheus.Desc, v float64) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
 		}
 		gauge(descViewers, float64(info.Viewers))
-		gauge(descPaused, paused)
+		gauge(descPaused, boolean(info.Paused))
 		gauge(descHealthy, float64(len(info.Health)))
 		gauge(descSeq, float64(info.Seq))
+		gauge(descBacklog, float64(info.Backlog))
+		gauge(descReady, boolean(info.NotReady == ""))
 		for _, t := range info.Tracks {
 			malformed, oversize := c.relay.dropped(name, t.Track)
 			for d, v := range map[*prometheus.Desc]uint64{
@@ -181,4 +187,11 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(descEpoch, prometheus.GaugeValue, float64(t.Epoch), name, t.Track)
 		}
 	}
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -50,6 +50,8 @@ type Relay struct {
 	handler  http.Handler
 	admin    http.Handler
 
+	people  pseudonyms
+
 	ready   chan struct{}
 	started atomic.Bool
 	addrs   Addrs
@@ -91,6 +93,9 @@ func New(cfg Config) (*Relay, error) {
 	}
 	var err error
 	if r.tokens, err = cfg.authority(); err != nil {
+		return nil, err
+	}
+	if r.people, err = loadPseudonyms(cfg.State.Dir); err != nil {
 		return nil, err
 	}
 	r.names = slices.Sorted(maps.Keys(cfg.Streams))

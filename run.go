@@ -16,6 +16,7 @@ import (
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/sync/journal"
 )
 
 // Deadlines of HTTP and of the end.
@@ -44,7 +45,14 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer stopShards()
-	loops, err := r.makeLoops()
+	server, journals, err := r.openJournals(ctx)
+	if err != nil {
+		return err
+	}
+	if server != nil {
+		defer func() { err = errors.Join(err, server.Close()) }()
+	}
+	loops, err := r.makeLoops(journals)
 	if err != nil {
 		return err
 	}
@@ -96,14 +104,14 @@ func (r *Relay) startShards() (stop func(), err error) {
 	return func() { cancel(); running.Wait() }, nil
 }
 
-// makeLoops takes every stream's lease.
-func (r *Relay) makeLoops() (map[string]*stream.Loop, error) {
+// makeLoops remembers what every stream left in its journal.
+func (r *Relay) makeLoops(journals map[string]*journal.Journal) (map[string]*stream.Loop, error) {
 	loops := map[string]*stream.Loop{} // published when all are made
 	for _, name := range r.names {
 		s, listeners := r.streams[name], r.ports.rtp[name]
 		loop, err := stream.New(s.cfg.Config, stream.Shell{
 			Now: r.now, Pool: s.pool, Logger: r.log, Metrics: r.metrics.stream(name),
-			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, StateDir: r.cfg.State.Dir,
+			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, Journal: journals[name],
 		})
 		if err != nil {
 			return nil, err

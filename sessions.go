@@ -57,13 +57,34 @@ func (r *Relay) Play(_ context.Context, name string, offer sdp.Offer, viewer aut
 	if err != nil {
 		return whep.Answer{}, err
 	}
-	v, answer, err := egress.Open(r.ports.endpoint, chosen.offer(offer), egress.Who{ID: id}, s.cfg.Number, loop, shard)
+	v, answer, err := egress.Open(r.ports.endpoint, chosen.offer(offer), r.who(id, name, viewer), s.cfg.Number, loop, shard)
 	if err != nil {
 		r.sessions.left(id)
 		return whep.Answer{}, err
 	}
 	r.sessions.opened(id, v)
 	return whep.Answer{SDP: offer.Answer(chosen.answer(answer)), Session: id}, nil
+}
+
+// who says under which names a session's viewer acts.
+func (r *Relay) who(id, stream string, viewer auth.Identity) egress.Who {
+	w := egress.Who{ID: id, Session: r.people.of("session", id)}
+	if viewer.Allows(auth.Act, stream) {
+		w.Subject = r.subject(viewer, id)
+	}
+	return w
+}
+
+// subject returns the pseudonym under which somebody acts: that of their token, or,
+// where many share one, of the key that their client has made up.
+func (r *Relay) subject(who auth.Identity, session string) string {
+	switch {
+	case who.Name != "" && !who.Shared:
+		return r.people.of("token", who.Name)
+	case who.Viewer != "":
+		return r.people.of("viewer", who.Name, who.Viewer)
+	}
+	return r.people.of("alone", session)
 }
 
 // Stop implements whep.Gateway. A session that is not the caller's own is not

@@ -6,6 +6,7 @@ import (
 
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/sync/state"
 )
 
 var _ egress.Source = (*Loop)(nil)
@@ -62,9 +63,18 @@ func (l *Loop) TellSnapshot(v *egress.Viewer) {
 	})
 }
 
+// snapshot returns the state at the newest frame sent, with the head of the log.
+func (l *Loop) snapshot(now time.Time) (state.Snapshot, error) {
+	s, err := l.core.Snapshot(now)
+	if err == nil && l.signer != nil {
+		s.LogHead = l.core.logHead(l.signer.VerifierKey(), l.ledger.newestNote())
+	}
+	return s, err
+}
+
 // parts returns a viewer's snapshot, in messages.
 func (l *Loop) parts(v *egress.Viewer, now time.Time) [][]byte {
-	s, err := l.core.Snapshot(now)
+	s, err := l.snapshot(now)
 	if err == nil {
 		for i := range s.Tracks {
 			s.Tracks[i].MID = v.MID(trackNamed[s.Tracks[i].Track])
@@ -188,6 +198,8 @@ func (l *Loop) Message(v *egress.Viewer, b []byte) {
 		if err == nil {
 			v.Shard().Reply(v, pong)
 		}
+	case "action":
+		l.acted(v, b)
 	case "presented":
 		late := m.LatencyMS >= 0 && m.LatencyMS < milliseconds(maxSaneLatency)
 		if late && sane(m.FrameError) && sane(m.Skipped) && v.MayReport(l.sh.Now()) {

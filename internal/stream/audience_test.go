@@ -43,6 +43,7 @@ type world struct {
 func (w *world) Dropped(string, int)        {}
 func (w *world) Joined(time.Duration, bool) {}
 func (w *world) Marked(time.Duration)       {}
+func (w *world) Acted(string, string)       {}
 
 func (w *world) Left(reason string) {
 	w.mu.Lock()

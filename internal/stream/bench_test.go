@@ -23,7 +23,7 @@ func BenchmarkPacket(b *testing.B) {
 
 func benchmarkPacket(b *testing.B, marked bool) {
 	tb := newTable(b)
-	core := NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 62}, 0, false, tb.pool, &silent{})
+	core := NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 62}, newPast(1), tb.pool, &silent{})
 	tb.core = core
 	payload := append([]byte{0x65}, make([]byte, 1100)...)
 	b.ReportAllocs()

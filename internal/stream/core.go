@@ -13,6 +13,8 @@ import (
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
 	"github.com/framelock/relay/sync/timeline"
+	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
 )
 
 // Output is what a Core decides to do. The methods are called in the order in
@@ -26,7 +28,18 @@ type Output interface {
 	GOPBegins()
 	// Tell sends a message to the viewers.
 	Tell(m egress.Message)
-	// Answer answers the callers of a Mark. The event, if any, has been told.
+	// Log hands an event to the journal, behind everything handed before.
+	Log(e *marker.Event, b []byte)
+	// Judged hands an action with its verdict to the journal. Its receipt leaves when
+	// it is durable.
+	Judged(a *act)
+	// Repeat answers with the receipt of an action that was judged before.
+	Repeat(earlier *window.Action, reply func(receipt []byte))
+	// Seal counts what a window took, once it is durable; Core.Sealed takes the
+	// result.
+	Seal(window string)
+	// Answer answers the callers of a Mark: when what was handed to the journal before
+	// is durable, or at once if it is an error.
 	Answer(tickets []Ticket, a Answer)
 	// RequestKeyframe asks the studio for a keyframe.
 	RequestKeyframe()
@@ -60,6 +73,8 @@ type Core struct {
 	frames   *timeline.Frames
 	carrier  marker.Carrier
 	doc      *state.Document
+	book     *window.Book
+	tree     transcript.Tree // of all events, durable or not
 	log      marker.LogID
 	seq      uint64 // newest used
 	durable  journal.Lease
@@ -70,19 +85,23 @@ type Core struct {
 	pending  []*pending
 	hashes   []hashWanted
 
+	schedules map[string]*schedule // of the windows that are not over
+	lastTS    uint64               // newest timestamp that the journal knew
+	lastSeq   uint64               // newest seq that the journal knew
+
 	sent          uint64 // canonical timestamp of the newest frame forwarded
 	paused        bool
 	clockAt       time.Time // when the clock was told last, on each channel
 	clockOnEvents bool      // the last clock went out there
 }
 
-// NewCore returns the core of a stream. The lease says what is durable already;
-// resumed, that an earlier run used the same log.
-func NewCore(c Config, lease journal.Lease, first uint64, resumed bool, pool *packet.Pool, out Output) *Core {
+// NewCore returns the core of a stream, with what an earlier run left behind in the
+// journal. The lease says what is durable already.
+func NewCore(c Config, lease journal.Lease, past *past, pool *packet.Pool, out Output) *Core {
 	core := &Core{
-		cfg: c, out: out, pool: pool, log: lease.Log, seq: first, durable: lease, resumed: resumed,
-		frames: timeline.NewFrames(maxFrames, c.Hold+c.History), doc: state.NewDocument(c.StateLimit), ids: newAnswers(),
-		paused: true,
+		cfg: c, out: out, pool: pool, log: lease.Log, seq: past.next, durable: lease, resumed: past.resumed,
+		frames: timeline.NewFrames(maxFrames, c.Hold+c.History), doc: past.doc, book: past.book, tree: past.tree.Clone(), ids: past.ids,
+		schedules: map[string]*schedule{}, lastTS: past.ts, lastSeq: past.seq, paused: true,
 	}
 	if c.Video != nil {
 		core.tracks[forward.Video] = newTrack(forward.Video, c.Video, &c, lease)
@@ -90,7 +109,10 @@ func NewCore(c Config, lease journal.Lease, first uint64, resumed bool, pool *pa
 	if c.Audio != nil {
 		core.tracks[forward.Audio] = newTrack(forward.Audio, c.Audio, &c, lease)
 	}
-	core.carrier.Newest(first, lease.Epoch)
+	core.carrier.Newest(past.next, lease.Epoch)
+	for _, e := range past.windows {
+		core.scheduled(e, e.CaptureTime)
+	}
 	return core
 }
 

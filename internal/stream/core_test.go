@@ -396,10 +396,13 @@ func TestSeqIsNeverUsedBeforeItIsLeased(t *testing.T) {
 func TestARestartSaysSoOnItsFirstFrame(t *testing.T) {
 	tb := newTable(t)
 	lease := journal.Lease{Log: 5, SeqEnd: 3 * journal.SeqBlock, Epoch: 4, AheadBy: time.Second}
-	tb.core = NewCore(tb.core.cfg, lease, 2*journal.SeqBlock, true, tb.pool, tb)
+	earlier := newPast(tb.core.cfg.StateLimit)
+	earlier.resumed, earlier.next, earlier.seq = true, 2*journal.SeqBlock, 17
+	tb.core = NewCore(tb.core.cfg, lease, earlier, tb.pool, tb)
 	tb.frame(true, 1)
 	e := tb.events()
-	if len(e) != 1 || e[0].Kind != marker.Recovered || e[0].Seq != 2*journal.SeqBlock+1 || e[0].Epoch != 5 || e[0].Log != 5 {
+	if len(e) != 1 || e[0].Kind != marker.Recovered || e[0].Seq != 2*journal.SeqBlock+1 || e[0].Epoch != 5 || e[0].Log != 5 ||
+		string(e[0].Data) != `{"last_durable":17}` {
 		t.Fatalf("%+v", e)
 	}
 	if want := uint64(epochStart.Unix()+1) * 90000; e[0].TS != want {
@@ -444,7 +447,7 @@ func TestEveryBufferIsGivenBack(t *testing.T) {
 func TestPacketPathAllocatesNothing(t *testing.T) {
 	tb := newTable(t)
 	sink := &silent{}
-	core := NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, 0, false, tb.pool, sink)
+	core := NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, newPast(1), tb.pool, sink)
 	tb.core = core
 	payload := append([]byte{0x65}, make([]byte, 1100)...)
 	send := func() {

@@ -22,6 +22,7 @@ func (c *Core) Snapshot(now time.Time) (state.Snapshot, error) {
 		Stream: c.cfg.Name, Log: c.log, Seq: c.seq, StateAt: c.sent, State: doc,
 		Pending: c.doc.Pending(c.sent), Recent: c.doc.Recent(recentOutcomes, c.sent), Paused: c.paused,
 	}
+	s.Windows = c.liveWindows(now)
 	if t := c.tracks[forward.Video]; t != nil {
 		s.Epoch = t.line.Epoch()
 	}
@@ -39,6 +40,11 @@ func (c *Core) Snapshot(now time.Time) (state.Snapshot, error) {
 		})
 	}
 	return s, nil
+}
+
+// logHead returns where a viewer of a snapshot begins to check the log.
+func (c *Core) logHead(key, note string) *state.LogHead {
+	return &state.LogHead{Size: c.tree.Size(), Frontier: c.tree.Frontier(), Key: key, Note: note}
 }
 
 // Burst returns what a joining viewer can decode from: the packets from the

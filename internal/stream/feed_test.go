@@ -13,6 +13,7 @@ import (
 	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/window"
 )
 
 // table is a Core under test with a studio, and what came out of it in order.
@@ -26,6 +27,8 @@ type table struct {
 	keys  int // keyframe requests
 	drops map[string]int
 	feed  feed
+	lines [][]byte // of the journal
+	seals []string // windows that wait until their actions are durable
 }
 
 // output is one thing that a Core decided.
@@ -66,7 +69,7 @@ func newTable(t testing.TB, change ...func(*Config)) *table {
 		f(&c)
 	}
 	tb := &table{t: t, pool: packet.NewPool(64), now: epochStart, drops: map[string]int{}}
-	tb.core = NewCore(c, journal.Lease{Log: 0x9f3c0a77d2e41b05, SeqEnd: journal.SeqBlock}, 0, false, tb.pool, tb)
+	tb.core = NewCore(c, journal.Lease{Log: 0x9f3c0a77d2e41b05, SeqEnd: journal.SeqBlock}, newPast(c.StateLimit), tb.pool, tb)
 	tb.restartStudio(0xfffffe00, 65530)
 	return tb
 }
@@ -142,7 +145,7 @@ func (tb *table) advance(d time.Duration) {
 			next = end
 		}
 		tb.now = next
-		tb.core.Tick(tb.now)
+		tb.core.Tick(tb.now, tb.now)
 	}
 }
 
@@ -205,4 +208,15 @@ func (tb *table) Answer(tickets []Ticket, a Answer) {
 	for _, t := range tickets {
 		t <- a
 	}
+}
+
+func (tb *table) Log(_ *marker.Event, b []byte) { tb.lines = append(tb.lines, b) }
+func (tb *table) Seal(name string)              { tb.seals = append(tb.seals, name) }
+func (tb *table) Repeat(earlier *window.Action, reply func([]byte)) {
+	reply(receiptOf(earlier, [window.SaltSize]byte{}))
+}
+
+func (tb *table) Judged(a *act) {
+	tb.lines = append(tb.lines, a.Encode())
+	a.reply(receiptOf(&a.Action, [window.SaltSize]byte{}))
 }

@@ -92,11 +92,11 @@ const relayName = "relay"
 const DropNoHash = "frame_hash_unpublished"
 
 // recovered says on the first frame after a restart that what was not durable is
-// lost. Without a journal that is everything.
+// lost.
 func (c *Core) recovered(f *timeline.Frame, now time.Time) {
 	e := marker.Event{
 		Kind: marker.Recovered, ID: fmt.Sprintf("recovered-%d", c.seq+1), By: relayName,
-		Data: json.RawMessage(`{"last_durable":0}`),
+		Data: json.RawMessage(fmt.Sprintf(`{"last_durable":%d}`, c.lastSeq)),
 	}
 	if err := c.publish(&e, f, now); err != nil {
 		c.out.Drop(DropNoRecovered, 1)

@@ -8,6 +8,8 @@ import (
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/window"
 )
 
 // annexBHash is the hash of a frame whose packets are single NAL units, worked
@@ -32,10 +34,14 @@ func parse(b []byte) (packet.Header, error) { return packet.Parse(b) }
 // silent is an Output that only counts.
 type silent struct{ packets int }
 
-func (s *silent) Forward(*forward.Packet) { s.packets++ }
-func (s *silent) GOPBegins()              {}
-func (s *silent) Tell(egress.Message)     {}
-func (s *silent) Answer([]Ticket, Answer) {}
-func (s *silent) RequestKeyframe()        {}
-func (s *silent) Lease(journal.Lease)     {}
-func (s *silent) Drop(string, int)        {}
+func (s *silent) Forward(*forward.Packet)             { s.packets++ }
+func (s *silent) GOPBegins()                          {}
+func (s *silent) Tell(egress.Message)                 {}
+func (s *silent) Answer([]Ticket, Answer)             {}
+func (s *silent) RequestKeyframe()                    {}
+func (s *silent) Lease(journal.Lease)                 {}
+func (s *silent) Drop(string, int)                    {}
+func (s *silent) Log(*marker.Event, []byte)           {}
+func (s *silent) Judged(*act)                         {}
+func (s *silent) Repeat(*window.Action, func([]byte)) {}
+func (s *silent) Seal(string)                         {}

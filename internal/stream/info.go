@@ -21,6 +21,9 @@ type Info struct {
 	Pending int          `json:"pending"` // requests that wait for their frame
 	Clock   *state.Clock `json:"clock,omitempty"`
 	Tracks  []TrackInfo  `json:"tracks"`
+	Backlog int          `json:"journal_backlog"` // lines that are decided and not durable
+	// NotReady says why the stream takes no events and actions; empty if it does.
+	NotReady string `json:"not_ready,omitempty"`
 	// Health says in words what will hurt viewers; empty if nothing does.
 	Health []string `json:"health"`
 }
@@ -83,17 +86,17 @@ type counts struct {
 	backwards uint64
 }
 
-// past is the counts of a while ago: between one and two spans.
-type past struct {
+// compared is the counts of a while ago: between one and two spans.
+type compared struct {
 	before, at counts
 	rotated    time.Time
 }
 
 // rotate keeps the past up to date.
 func (t *track) rotate(now time.Time) {
-	if now.Sub(t.past.rotated) >= healthSpan {
-		t.past.before, t.past.at = t.past.at, counts{t.input.Stats(), t.foreign, t.backwards}
-		t.past.rotated = now
+	if now.Sub(t.before.rotated) >= healthSpan {
+		t.before.before, t.before.at = t.before.at, counts{t.input.Stats(), t.foreign, t.backwards}
+		t.before.rotated = now
 	}
 }
 
@@ -114,7 +117,7 @@ func (c *Core) trackHealth(t *track, now time.Time) (words []string) {
 	case t.waitKey:
 		say("waiting for a keyframe; have the encoder send one at least every 2 s")
 	}
-	old := t.past.before
+	old := t.before.before
 	// A packet that was lost and came late after all makes the count fall.
 	lost := float64(s.Lost) - float64(min(s.Lost, old.input.Lost))
 	if total := float64(s.Packets-old.input.Packets) + lost; lost > lossWorthTelling*total {

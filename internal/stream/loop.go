@@ -2,10 +2,13 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +19,8 @@ import (
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
 )
 
 // Sizes of a loop's queues.
@@ -40,8 +45,11 @@ type Shell struct {
 	SendRTCP func(t forward.Track, b []byte, to netip.AddrPort) error
 	// Left is called when a viewer's session has ended.
 	Left func(id string)
-	// StateDir is where the lease is kept; empty keeps nothing.
-	StateDir string
+	// Journal is where everything that is decided is kept; nil keeps nothing.
+	Journal *journal.Journal
+	// Signer signs the log's checkpoints; nil signs none. Signed is told each.
+	Signer func(log marker.LogID) (*transcript.Signer, error)
+	Signed func(note string)
 }
 
 // Metrics is told what viewers see and what is dropped. Its methods are called
@@ -53,6 +61,8 @@ type Metrics interface {
 	Left(reason string)
 	Presented(frameError, skipped int, latency time.Duration)
 	Marked(late time.Duration)
+	// Acted counts an action by its verdict and reason.
+	Acted(verdict, reason string)
 }
 
 // Loop is the goroutine that owns a Core. All its methods but Run may be called
@@ -61,13 +71,17 @@ type Loop struct {
 	cfg     Config
 	sh      Shell
 	core    *Core
-	file    *journal.LeaseFile
+	writer  *journal.Writer
+	ledger  *ledger
+	signer  *transcript.Signer
 	media   chan *ingest.Batch
 	reports chan ingest.SenderReport
 	marks   chan markCall
 	wishes  chan func()
-	leases  chan journal.Lease
+	acts    chan *act
+	intake  sync.Mutex // gives times of receipt in the order of acts
 	done    chan struct{}
+	fenced  atomic.Bool // another relay has taken the stream
 	viewers atomic.Int64
 	// keyframe says that somebody wants one, which the studio was not asked for yet.
 	keyframe atomic.Bool
@@ -83,43 +97,85 @@ type Loop struct {
 	tail      *tail
 	studio    [forward.Tracks]studio
 	reportsAt time.Time
+	signedAt  time.Time
 }
 
+// markCall asks for an event; ask hands the request to the core.
 type markCall struct {
-	request marker.Request
-	ticket  chan Answer
+	ask    func(c *Core, t Ticket, now time.Time)
+	ticket chan Answer
 }
 
 // New returns the loop of a stream, with its lease taken: no later run uses what
 // this one may use. Run makes it work.
 func New(c Config, sh Shell) (*Loop, error) {
-	file, lease, resumed, err := journal.OpenLease(sh.StateDir, c.Name)
+	ctx := context.Background()
+	earlier, err := remember(ctx, c, sh.Journal)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("stream %s: %w", c.Name, err)
 	}
-	first := lease.SeqEnd
-	lease.SeqEnd += journal.SeqBlock
-	if err := file.Write(lease); err != nil {
-		return nil, err
+	lease := earlier.lease
+	if lease.SeqEnd += journal.SeqBlock; sh.Journal != nil {
+		if _, err := sh.Journal.Append(ctx, [][]byte{lease.Line()}, nil); err != nil {
+			return nil, fmt.Errorf("stream %s: %w", c.Name, err)
+		}
 	}
 	l := &Loop{
-		cfg: c, sh: sh, file: file,
+		cfg: c, sh: sh, ledger: earlier.ledger,
 		media: make(chan *ingest.Batch, mediaQueue), reports: make(chan ingest.SenderReport, mediaQueue),
 		marks: make(chan markCall, marksQueue), wishes: make(chan func(), requestQueue),
-		leases: make(chan journal.Lease, 1), done: make(chan struct{}),
+		acts: make(chan *act, actsQueue), done: make(chan struct{}),
 		batches: egress.NewBatches(c.Number), waiting: map[*egress.Viewer]bool{}, watching: map[*egress.Viewer]bool{}, shards: map[*egress.Shard]int{},
-		gate: forward.Gate{Interval: keyframeSpacing}, gather: forward.Gather{Limit: c.Gather, Hold: c.Hold}, tail: newTail(first),
+		gate: forward.Gate{Interval: keyframeSpacing}, gather: forward.Gather{Limit: c.Gather, Hold: c.Hold}, tail: newTail(earlier.next),
 	}
-	l.core = NewCore(c, lease, first, resumed, sh.Pool, l)
+	var store journal.Appender = forgetful{}
+	if sh.Journal != nil {
+		store = sh.Journal
+	}
+	l.writer = journal.NewWriter(store, journal.WriterOptions{Now: sh.Now, MaxBacklog: 2 * backlogFull})
+	if sh.Signer != nil {
+		if l.signer, err = sh.Signer(lease.Log); err != nil {
+			return nil, fmt.Errorf("stream %s: %w", c.Name, err)
+		}
+	}
+	l.core = NewCore(c, lease, earlier, sh.Pool, l)
 	l.batch = l.batches.Get()
 	return l, nil
 }
 
+// remember reads what earlier runs left in the journal.
+func remember(ctx context.Context, c Config, j *journal.Journal) (*past, error) {
+	p := newPast(c.StateLimit)
+	if j != nil {
+		if err := j.Read(ctx, 1, p.line); err != nil {
+			return nil, err
+		}
+	}
+	if p.log == 0 {
+		p.log = journal.NewLog()
+	}
+	p.lease.Log = p.log
+	p.next = max(p.lease.SeqEnd, p.seq)
+	p.lease.SeqEnd = p.next
+	return p, nil
+}
+
+// forgetful is the journal of a stream that keeps none.
+type forgetful struct{}
+
+func (forgetful) Append(context.Context, [][]byte, [][]byte) (uint64, error) { return 0, nil }
+
 // Run works until ctx ends. Then the lease is given back, so that seq numbers go
 // on without a hole.
 func (l *Loop) Run(ctx context.Context) error {
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
 	written := make(chan error, 1)
-	go func() { written <- l.writeLeases() }()
+	go func() {
+		err := l.writer.Run(writing)
+		l.fenced.Store(errors.Is(err, journal.ErrFenced))
+		written <- err
+	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -132,14 +188,17 @@ func (l *Loop) Run(ctx context.Context) error {
 		case r := <-l.reports:
 			l.heard(r)
 		case m := <-l.marks:
-			l.core.Mark(m.request, m.ticket, l.sh.Now())
+			m.ask(l.core, m.ticket, l.sh.Now())
+		case a := <-l.acts:
+			l.judge(a)
 		case wish := <-l.wishes:
 			wish()
 		case <-timer.C:
 		case <-ctx.Done():
 		}
+		heard := l.drained()
 		now := l.sh.Now()
-		l.core.Tick(now)
+		l.core.Tick(now, heard)
 		l.askKeyframe(now)
 		l.report(now)
 		next := l.core.Next(now).Sub(now)
@@ -148,11 +207,11 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		timer.Reset(next)
 	}
-	return l.shutDown(written)
+	return l.shutDown(written, stopWriting)
 }
 
 // shutDown answers who still waits and gives back what the loop holds.
-func (l *Loop) shutDown(written chan error) error {
+func (l *Loop) shutDown(written chan error, stopWriting func()) error {
 	close(l.done)
 	l.core.Close()
 	for v := range l.watching {
@@ -167,15 +226,34 @@ func (l *Loop) shutDown(written chan error) error {
 			b.Recycle()
 		case m := <-l.marks:
 			m.ticket <- Answer{Err: errClosed}
+		case a := <-l.acts:
+			a.reply(refusal(a.ID, a.Window, window.ReasonOverloaded))
 		case wish := <-l.wishes:
 			wish()
 		default:
 			l.batch.Release()
 			l.tail.close()
-			close(l.leases)
-			return errors.Join(<-written, l.file.Write(l.core.lease(l.core.seq)))
+			return l.endJournal(written, stopWriting)
 		}
 	}
+}
+
+// journalGrace is how long the end waits for the disk.
+const journalGrace = 2 * time.Second
+
+// endJournal waits until what was decided is durable, and gives the lease back.
+func (l *Loop) endJournal(written chan error, stopWriting func()) error {
+	l.writer.Put(&leaseEntry{l, l.core.lease(l.core.seq)})
+	l.writer.Close()
+	timer := time.AfterFunc(journalGrace, func() {
+		l.sh.Logger.Error("the journal did not take everything before the end", "stream", l.cfg.Name, "lines", l.writer.Backlog())
+		stopWriting()
+	})
+	defer timer.Stop()
+	if err := <-written; err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stream %s: %w", l.cfg.Name, err)
+	}
+	return nil
 }
 
 // Media implements ingest.Sink.
@@ -198,38 +276,132 @@ func (l *Loop) SenderReport(r ingest.SenderReport) {
 	}
 }
 
-// Mark binds an event to a frame and waits for the answer. replayed is true if
-// the same request was answered before.
+// Mark binds an event to a frame and waits for the answer: until the event is
+// durable. replayed is true if the same request was answered before.
 func (l *Loop) Mark(ctx context.Context, r marker.Request) (_ marker.Resolved, replayed bool, err error) {
 	if err := r.Validate(); err != nil {
 		return marker.Resolved{}, false, err
 	}
-	call := markCall{r, make(chan Answer, 1)}
+	a, err := l.call(ctx, func(c *Core, t Ticket, now time.Time) { c.Mark(r, t, now) })
+	return a.Resolved, a.Replayed, err
+}
+
+// OpenWindow opens a window and waits for the answer; closes is the timestamp that
+// it closes at, 0 if it is closed by hand.
+func (l *Loop) OpenWindow(ctx context.Context, r marker.OpenRequest) (_ marker.Resolved, closes uint64, replayed bool, err error) {
+	if err := r.Validate(); err != nil {
+		return marker.Resolved{}, 0, false, err
+	}
+	a, err := l.call(ctx, func(c *Core, t Ticket, now time.Time) { c.OpenWindow(r, t, now) })
+	return a.Resolved, r.Deadline(a.Resolved.TS, a.Resolved.CaptureTime), a.Replayed, err
+}
+
+// CloseWindow closes a window early, or voids it (marker.Void), and waits for the
+// answer.
+func (l *Loop) CloseWindow(ctx context.Context, r marker.CloseRequest, kind marker.Kind) (_ marker.Resolved, replayed bool, err error) {
+	if err := r.Validate(); err != nil {
+		return marker.Resolved{}, false, err
+	}
+	a, err := l.call(ctx, func(c *Core, t Ticket, now time.Time) { c.CloseWindow(r, kind, t, now) })
+	return a.Resolved, a.Replayed, err
+}
+
+// Windows describes the windows that are known, in order of opening.
+func (l *Loop) Windows(ctx context.Context) ([]state.Window, error) {
+	return ask(ctx, l, func() ([]state.Window, error) { return l.core.windowList(l.sh.Now()), nil })
+}
+
+// Receipted is an action that has its verdict for good.
+type Receipted struct {
+	Receipt json.RawMessage `json:"receipt"` // the bytes that the viewer got
+	Action  json.RawMessage `json:"action"`  // the line that the verdict stands on, and the leaf of an accepted one
+	Proof   *window.Proof   `json:"proof"`   // of an accepted one, once its window is closed
+}
+
+// Receipt returns what a subject got for an action; nil if there is none.
+func (l *Loop) Receipt(ctx context.Context, name, subject, id string) (*Receipted, error) {
+	return ask(ctx, l, func() (*Receipted, error) {
+		a := l.core.book.Find(subject, name, id)
+		if a == nil {
+			return nil, nil
+		}
+		receipt := l.ledger.receipt(name, a.Order)
+		if receipt == nil {
+			return nil, nil
+		}
+		r := &Receipted{Receipt: receipt, Action: a.Encode()}
+		if proof, ok := l.core.book.Prove(subject, name, id); ok {
+			r.Proof = &proof
+		}
+		return r, nil
+	})
+}
+
+// call asks the core for an event and waits for the answer.
+func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answer, error) {
+	if err := l.refusing(); err != nil {
+		return Answer{}, err
+	}
+	call := markCall{f, make(chan Answer, 1)}
 	select {
 	case l.marks <- call:
 	case <-l.done:
-		return marker.Resolved{}, false, errClosed
+		return Answer{}, errClosed
 	default:
-		return marker.Resolved{}, false, marker.ErrInboxFull
+		return Answer{}, marker.ErrInboxFull
 	}
 	select {
 	case a := <-call.ticket:
-		return a.Resolved, a.Replayed, a.Err
+		return a, a.Err
 	case <-ctx.Done():
-		return marker.Resolved{}, false, ctx.Err()
+		return Answer{}, ctx.Err()
 	case <-l.done:
-		return marker.Resolved{}, false, errClosed
+		return Answer{}, errClosed
 	}
 }
 
+// refusing says why nothing new is taken, if so.
+func (l *Loop) refusing() error {
+	switch {
+	case l.fenced.Load():
+		return ErrNotOwner
+	case l.writer.Backlog() > backlogFull:
+		return marker.ErrInboxFull
+	}
+	return l.Unready()
+}
+
+// Unready says why the stream takes no events and actions, nil if it does.
+func (l *Loop) Unready() error {
+	if l.fenced.Load() {
+		return ErrNotOwner
+	}
+	if h := l.writer.Health(); h.Err != nil {
+		return fmt.Errorf("%w: %w", ErrJournal, h.Err)
+	}
+	return nil
+}
+
+// ErrJournal is wrapped by the errors of a stream whose journal does not take
+// anything.
+var ErrJournal = errors.New("journal_unavailable: the journal (state.dir) takes nothing now, so nothing can be promised; media goes on; try again when /readyz says ready")
+
 // Snapshot returns the state at the newest frame sent.
 func (l *Loop) Snapshot(ctx context.Context) (state.Snapshot, error) {
-	return ask(ctx, l, func() (state.Snapshot, error) { return l.core.Snapshot(l.sh.Now()) })
+	return ask(ctx, l, func() (state.Snapshot, error) { return l.snapshot(l.sh.Now()) })
 }
 
 // Info describes the stream as it is now.
 func (l *Loop) Info(ctx context.Context) (Info, error) {
-	return ask(ctx, l, func() (Info, error) { return l.core.Info(l.sh.Now(), int(l.viewers.Load())), nil })
+	return ask(ctx, l, func() (Info, error) {
+		i := l.core.Info(l.sh.Now(), int(l.viewers.Load()))
+		i.Backlog = l.writer.Backlog()
+		if err := l.Unready(); err != nil {
+			i.NotReady = err.Error()
+			i.Health = append(i.Health, i.NotReady)
+		}
+		return i, nil
+	})
 }
 
 // Newest asks Subscribe for events to come, and none that are kept.

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
 	"github.com/framelock/relay/sync/timeline"
+	"github.com/framelock/relay/sync/transcript"
 )
 
 // Ticket is a caller that waits for an answer.
@@ -30,6 +33,9 @@ type pending struct {
 	target   timeline.Target
 	deadline time.Time
 	tickets  []Ticket
+	// prepare makes the event's data once the frame is known; nil if it is the
+	// request's.
+	prepare func(f *timeline.Frame, e *marker.Event) error
 }
 
 // maxPending bounds the requests that wait for frames.
@@ -42,23 +48,28 @@ var errLease = fmt.Errorf("%w: no seq numbers are free until the lease is on the
 // Mark binds an event to the frame that the request names, now or when the frame
 // comes. The request is valid.
 func (c *Core) Mark(r marker.Request, ticket Ticket, now time.Time) {
-	digest := r.Digest()
-	answer := func(a Answer) { c.out.Answer([]Ticket{ticket}, a) }
+	c.request(&pending{request: r, digest: r.Digest(), tickets: []Ticket{ticket}}, now)
+}
+
+// request binds what is asked for, now or later.
+func (c *Core) request(p *pending, now time.Time) {
+	r := p.request
+	answer := func(a Answer) { c.out.Answer(p.tickets, a) }
 	if old, ok := c.ids.get(r.ID); ok {
-		if old.digest != digest {
-			answer(Answer{Err: marker.ErrConflict})
-		} else {
+		if old.same(p) {
 			answer(Answer{Resolved: old.resolved, Replayed: true})
+		} else {
+			answer(Answer{Err: marker.ErrConflict})
 		}
 		return
 	}
-	for _, p := range c.pending {
-		if p.request.ID == r.ID {
-			if p.digest != digest {
+	for _, other := range c.pending {
+		if other.request.ID == r.ID {
+			if other.digest != p.digest {
 				answer(Answer{Err: marker.ErrConflict})
 				return
 			}
-			p.tickets = append(p.tickets, ticket)
+			other.tickets = append(other.tickets, p.tickets...)
 			return
 		}
 	}
@@ -70,8 +81,15 @@ func (c *Core) Mark(r marker.Request, ticket Ticket, now time.Time) {
 		answer(Answer{Err: err})
 		return
 	}
-	p := &pending{request: r, digest: digest, target: target(r.At), tickets: []Ticket{ticket}}
+	if err := c.checkWindow(r.Kind, r.Window); err != nil {
+		answer(Answer{Err: err})
+		return
+	}
+	p.target = target(r.At)
 	frame, err := c.find(p.target, now)
+	if r.Kind == marker.WindowClosing {
+		frame, err = c.closingFrame(frame, err, now)
+	}
 	switch {
 	case err != nil:
 		answer(Answer{Err: err})
@@ -131,10 +149,15 @@ func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 
 // resolve binds what waited for a frame to it. A late frame is nobody's next.
 func (c *Core) resolve(f *timeline.Frame, late bool, now time.Time) {
+	c.resolveThose(func(k marker.Kind) bool { return !closes(k) }, f, late, now)
+}
+
+// resolveThose binds the requests for some kinds of event.
+func (c *Core) resolveThose(those func(marker.Kind) bool, f *timeline.Frame, late bool, now time.Time) {
 	step := c.tracks[forward.Video].step()
 	waiting := c.pending[:0]
 	for _, p := range c.pending {
-		if p.target.Matches(f, step) && !(late && p.target.Next) {
+		if those(p.request.Kind) && p.target.Matches(f, step) && !(late && p.target.Next) {
 			c.bind(p, f, now)
 		} else {
 			waiting = append(waiting, p)
@@ -168,6 +191,12 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 	if e.Kind == 0 {
 		e.Kind = marker.Marker
 	}
+	if p.prepare != nil {
+		if err := p.prepare(f, &e); err != nil {
+			c.out.Answer(p.tickets, Answer{Err: err})
+			return
+		}
+	}
 	// Where the frame that was meant may be missing, the bound says how far off this
 	// one can be.
 	if at := p.target.CaptureTime; !at.IsZero() && c.frames.Gap(f, c.tracks[forward.Video].step()) {
@@ -181,7 +210,7 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 		ID: e.ID, Seq: e.Seq, Epoch: e.Epoch, TS: e.TS, Frame: e.Frame, CaptureTime: e.CaptureTime,
 		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: f.Source,
 	}
-	c.ids.put(e.ID, answered{p.digest, r})
+	c.ids.put(e.ID, answered{digest: p.digest, resolved: r})
 	c.out.Answer(p.tickets, Answer{Resolved: r})
 	c.hashFrame(&e, f, now)
 }
@@ -189,6 +218,9 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 // publish gives an event its place in the log and on a frame, builds its bytes,
 // once, and tells every viewer.
 func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error {
+	if err := c.checkWindow(e.Kind, e.Window); err != nil {
+		return err
+	}
 	c.extendLease(now)
 	if c.seq >= c.durable.SeqEnd {
 		return errLease
@@ -207,10 +239,44 @@ func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error 
 	if err := c.doc.Apply(state.Entry{Seq: e.Seq, TS: e.TS, Kind: e.Kind, Patch: e.Patch, Bytes: b}); err != nil {
 		return err
 	}
+	if ofWindow(e.Kind, e.Window) {
+		if w, ok := c.book.Window(e.Window); ok && e.Kind == marker.Outcome && w.RevealInGrace(e.TS) {
+			c.out.Drop(RevealInGrace, 1)
+		}
+		if err := c.book.Apply(e); err != nil {
+			return err // checked above: it cannot be
+		}
+		c.scheduled(e, f.Accepted)
+	}
 	c.seq++
+	c.tree.Append(transcript.LeafHash(b))
+	c.out.Log(e, b)
 	c.carrier.Add(e.Carried(b))
 	c.out.Tell(egress.Message{Bytes: b, Channel: egress.Events, Repeat: true})
 	return nil
+}
+
+// RevealInGrace counts outcomes on frames that were shown while actions could still
+// come in. It is reported beside the drops, since nothing else is worse for trust.
+const RevealInGrace = "reveal_in_grace"
+
+// ofWindow reports whether an event changes a window.
+func ofWindow(k marker.Kind, name string) bool {
+	switch k {
+	case marker.WindowOpen, marker.WindowClosing, marker.WindowClose:
+		return true
+	case marker.Outcome, marker.Void:
+		return name != ""
+	}
+	return false
+}
+
+// checkWindow reports why a window does not allow an event.
+func (c *Core) checkWindow(k marker.Kind, name string) error {
+	if !ofWindow(k, name) {
+		return nil
+	}
+	return c.book.Check(k, name)
 }
 
 // leaseRetry is the least time between two tries to have a lease written.
@@ -272,9 +338,33 @@ type answers struct {
 	next int
 }
 
+// answered is a request's answer. Of one from before a restart only the event is
+// known, not how its frame was named.
 type answered struct {
 	digest   [32]byte
+	event    *marker.Event // before a restart; else nil
 	resolved marker.Resolved
+}
+
+// same reports whether a request asks for what was answered.
+func (a answered) same(p *pending) bool {
+	if a.event == nil {
+		return a.digest == p.digest
+	}
+	e, r := a.event, p.request
+	if e.Kind != r.Kind.OrMarker() || e.Window != r.Window {
+		return false
+	}
+	return p.prepare != nil || sameJSON(e.Data, r.Data) && sameJSON(e.Patch, r.Patch)
+}
+
+// sameJSON reports whether two JSON values have the same compact form.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y bytes.Buffer
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 // rememberedIDs is how many requests can be repeated.

@@ -11,6 +11,8 @@ import (
 	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/window"
 )
 
 var _ Output = (*Loop)(nil)
@@ -58,10 +60,40 @@ func (l *Loop) flush(now time.Time) {
 	l.batch = l.batches.Get()
 }
 
+// Log implements Output.
+func (l *Loop) Log(e *marker.Event, b []byte) {
+	l.put(&eventEntry{l: l, kind: e.Kind, name: e.Window, seq: e.Seq, bytes: b})
+}
+
+// Judged implements Output.
+func (l *Loop) Judged(a *act) { l.put(&actionEntry{l, a}) }
+
+// Repeat implements Output.
+func (l *Loop) Repeat(earlier *window.Action, reply func([]byte)) {
+	l.put(&repeatEntry{l, earlier, reply})
+}
+
+// Seal implements Output.
+func (l *Loop) Seal(name string) { l.put(&sealEntry{l, name}) }
+
+// put hands the journal an entry. There is room: nothing new is taken long before
+// there is none.
+func (l *Loop) put(e journal.Entry) {
+	if !l.writer.Put(e) {
+		l.sh.Logger.Error("the journal's queue is full; the stream cannot go on", "stream", l.cfg.Name)
+		l.fenced.Store(true)
+		e.Durable(0, journal.ErrUnavailable)
+	}
+}
+
 // Answer implements Output.
 func (l *Loop) Answer(tickets []Ticket, a Answer) {
-	if a.Err == nil && !a.Replayed {
-		l.sh.Metrics.Marked(time.Duration(a.Resolved.LateMS * float64(time.Millisecond)))
+	if a.Err == nil {
+		if !a.Replayed {
+			l.sh.Metrics.Marked(time.Duration(a.Resolved.LateMS * float64(time.Millisecond)))
+		}
+		l.put(&answerEntry{tickets, a})
+		return
 	}
 	for _, t := range tickets {
 		t <- a // has room for its one answer
@@ -71,27 +103,8 @@ func (l *Loop) Answer(tickets []Ticket, a Answer) {
 // Drop implements Output.
 func (l *Loop) Drop(reason string, n int) { l.sh.Metrics.Dropped(reason, n) }
 
-// Lease implements Output. One write is under way at a time.
-func (l *Loop) Lease(lease journal.Lease) {
-	select {
-	case l.leases <- lease:
-	default: // the next one asks for more
-		l.core.leasing = false
-	}
-}
-
-// writeLeases makes leases durable beside the loop, which must not wait for the
-// disk.
-func (l *Loop) writeLeases() error {
-	for lease := range l.leases {
-		err := l.file.Write(lease)
-		if err != nil {
-			l.sh.Logger.Error("lease not written", "stream", l.cfg.Name, "error", err)
-		}
-		l.wish(func() { l.core.Leased(lease, err) })
-	}
-	return nil
-}
+// Lease implements Output.
+func (l *Loop) Lease(lease journal.Lease) { l.put(&leaseEntry{l, lease}) }
 
 // studio is what receiver reports to a track's studio are made of.
 type studio struct {
@@ -137,11 +150,19 @@ func (l *Loop) report(now time.Time) {
 			l.sendRTCP(t, &rtcp.ReceiverReport{SSRC: receiverSSRC, Reports: []rtcp.ReceptionReport{block}})
 		}
 	}
-	if l.file != nil && !l.core.leasing && l.core.leaseStale() {
+	if l.sh.Journal != nil && !l.core.leasing && l.core.leaseStale() {
 		l.core.leasing = true
 		l.Lease(l.core.lease(l.core.durable.SeqEnd))
 	}
+	if l.signer != nil && now.Sub(l.signedAt) >= signSpacing {
+		l.signedAt = now
+		l.put(&signEntry{l})
+	}
 }
+
+// signSpacing is the time between two checkpoints, besides those of windows that
+// close.
+const signSpacing = 2 * time.Second
 
 // receiverSSRC is the relay's own SSRC towards studios.
 const receiverSSRC = 1

@@ -48,6 +48,11 @@ func (c *Core) releaseVideo(t *track, p *forward.Packet, now time.Time) {
 	if p.Capture != 0 {
 		room -= captureOverhead
 	}
+	if p.FrameStart && len(c.schedules) > 0 {
+		if f := c.frames.Lookup(p.TS); f != nil {
+			c.closeOn(f, now)
+		}
+	}
 	ext, n := c.carrier.Next(p.TS, p.FrameStart, p.Keyframe, room, now)
 	p.Marker, p.MarkerSize = ext, uint8(n)
 	if p.FrameStart {

@@ -17,7 +17,8 @@ const (
 )
 
 // Tick does what is due. Next says when it must be called at the latest.
-func (c *Core) Tick(now time.Time) {
+// heard is the time up to which every action that was received has been judged.
+func (c *Core) Tick(now, heard time.Time) {
 	for _, t := range c.tracks {
 		if t != nil {
 			c.drain(t, now)
@@ -25,6 +26,7 @@ func (c *Core) Tick(now time.Time) {
 		}
 	}
 	c.expire(now)
+	c.tendWindows(now, heard)
 	if v := c.tracks[forward.Video]; v != nil && !c.paused && now.Sub(v.heard) >= pausedAfter {
 		c.paused = true
 		c.notice("paused", "The studio has stopped sending.")
@@ -61,6 +63,7 @@ func (c *Core) Next(now time.Time) time.Time {
 	for _, p := range c.pending {
 		sooner(p.deadline, true)
 	}
+	sooner(c.nextWindow())
 	if next.Before(now) {
 		return now
 	}

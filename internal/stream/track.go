@@ -29,7 +29,7 @@ type track struct {
 	heard   time.Time // newest packet
 	packets uint64
 	foreign uint64 // packets of senders that are not heard
-	past    past
+	before  compared
 
 	// Video only.
 	gop        forward.GOP

@@ -42,7 +42,7 @@ const (
 )
 
 // Who says whose session is opened; see the fields of Viewer.
-type Who struct{ ID, Subject string }
+type Who struct{ ID, Subject, Session string }
 
 // Open answers a viewer's offer and sees the viewer in: once connected, it asks
 // the stream for the cut at which the viewer begins.

@@ -47,7 +47,9 @@ type Viewer struct {
 	ID string
 	// Subject stands for who watches, under a name that says nothing of them; empty
 	// if the viewer may not act.
-	Subject   string
+	Subject string
+	// Session stands for the session, as Subject does for the viewer.
+	Session   string
 	Stream    int
 	Source    Source
 	Opened    time.Time // when the offer came
@@ -105,7 +107,7 @@ const firstSequence = 1 << 14
 
 func newViewer(who Who, stream int, source Source, shard *Shard) *Viewer {
 	v := &Viewer{
-		ID: who.ID, Subject: who.Subject, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard,
+		ID: who.ID, Subject: who.Subject, Session: who.Session, Stream: stream, Source: source, Opened: shard.set.Now(), shard: shard,
 		presented: rate.NewLimiter(reportedRate, reportedRate),
 	}
 	v.ear = &ear{

@@ -45,6 +45,22 @@ type Identity struct {
 	Name    string   // of the token: what a stream's log gives as "by"
 	Scopes  []Scope  // what they may do
 	Streams []string // to which streams: path.Match patterns; empty means all
+	Shared  bool     // the token is many people's, who are told apart by Viewer
+	// Viewer is a secret of the caller's client, from the header ViewerHeader: who
+	// comes back with it is who came with it. Empty if there is none.
+	Viewer string
+}
+
+// ViewerHeader is the request header in which a client says that it is the same
+// viewer as before: 16 to 128 characters that nobody else knows.
+const ViewerHeader = "Framelock-Viewer"
+
+// viewerOf returns what ViewerHeader says, empty if that is no secret.
+func viewerOf(r *http.Request) string {
+	if v := r.Header.Get(ViewerHeader); len(v) >= 16 && len(v) <= 128 {
+		return v
+	}
+	return ""
 }
 
 // Allows reports whether the caller may do what scope says to a stream. An empty

@@ -39,7 +39,7 @@ func (o Open) Authenticate(r *http.Request) (Identity, error) {
 	if scopes == nil {
 		scopes = AnonymousScopes()
 	}
-	return Identity{Name: Anonymous, Scopes: scopes}, nil
+	return Identity{Name: Anonymous, Scopes: scopes, Shared: true}, nil
 }
 
 // forwarded reports whether a proxy passed the call on (RFC 7239, and what came

@@ -18,7 +18,7 @@ const AnyOrigin = "*"
 func CORS(origins []string, methods ...string) func(http.Handler) http.Handler {
 	options := cors.Options{
 		AllowedMethods:     append([]string{http.MethodGet, http.MethodHead, http.MethodPost}, methods...),
-		AllowedHeaders:     []string{"Authorization", "Content-Type", "If-Match", "Last-Event-ID"},
+		AllowedHeaders:     []string{"Authorization", "Content-Type", "If-Match", "Last-Event-ID", ViewerHeader},
 		ExposedHeaders:     []string{"Location", "ETag", "Link", "Retry-After", "WWW-Authenticate"},
 		MaxAge:             600, // seconds that a browser may remember the answer
 		OptionsPassthrough: true,

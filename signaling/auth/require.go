@@ -32,6 +32,7 @@ func Require(a Authority, scope Scope, streamOf func(*http.Request) string) func
 				w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="relay", error="insufficient_scope", scope="%s"`, scope))
 				problem.Write(w, http.StatusForbidden, fmt.Sprintf("the caller %q lacks the scope %s for this; use a token that has it for this stream", identity.Name, scope))
 			default:
+				identity.Viewer = viewerOf(r)
 				next.ServeHTTP(w, r.WithContext(WithIdentity(r.Context(), identity)))
 			}
 		})

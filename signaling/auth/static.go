@@ -36,6 +36,8 @@ type Rule struct {
 	Scopes []Scope
 	// Streams are to which streams, as path.Match patterns; empty means all.
 	Streams []string
+	// Shared says that many people have the token: see Identity.
+	Shared bool
 }
 
 // Static is an Authority that knows a fixed set of tokens, by their SHA-256 only.
@@ -121,7 +123,7 @@ func (r Rule) identity() (Identity, error) {
 			return Identity{}, fmt.Errorf("streams: %q: allowed: a stream's name or a pattern such as roulette-*", pattern)
 		}
 	}
-	return Identity{Name: name, Scopes: slices.Clone(r.Scopes), Streams: slices.Clone(r.Streams)}, nil
+	return Identity{Name: name, Scopes: slices.Clone(r.Scopes), Streams: slices.Clone(r.Streams), Shared: r.Shared}, nil
 }
 
 // readSecret reads a file that only its owner has access to.

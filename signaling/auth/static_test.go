@@ -57,7 +57,7 @@ func TestAuthenticate(t *testing.T) {
 	if s.Len() != 3 {
 		t.Errorf("%d tokens, want 3", s.Len())
 	}
-	gameServer := Identity{"game-server", []Scope{Mark, Read}, []string{"roulette-*", "wheel"}}
+	gameServer := Identity{Name: "game-server", Scopes: []Scope{Mark, Read}, Streams: []string{"roulette-*", "wheel"}}
 	for _, tt := range []struct {
 		name    string
 		headers []string

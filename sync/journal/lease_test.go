@@ -1,53 +1,22 @@
 package journal
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 )
 
-func TestLeaseSurvives(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	f, l, resumed, err := OpenLease(dir, "wheel")
-	if err != nil || resumed || l.Log == 0 || l.SeqEnd != 0 {
-		t.Fatalf("first: %+v resumed=%v err=%v", l, resumed, err)
+func TestLeaseIsALine(t *testing.T) {
+	want := Lease{Log: NewLog(), SeqEnd: 2 * SeqBlock, Epoch: 7, AheadBy: 3 * time.Millisecond}
+	got, err := ParseLease(want.Line())
+	if err != nil || got != want {
+		t.Fatalf("%+v %v, want %+v", got, err, want)
 	}
-	want := Lease{Log: l.Log, SeqEnd: 2 * SeqBlock, Epoch: 7, AheadBy: 3 * time.Millisecond}
-	if err := f.Write(want); err != nil {
-		t.Fatal(err)
-	}
-	_, got, resumed, err := OpenLease(dir, "wheel")
-	if err != nil || !resumed || got != want {
-		t.Fatalf("second: %+v resumed=%v err=%v, want %+v", got, resumed, err, want)
-	}
-	if _, other, _, _ := OpenLease(dir, "other"); other.Log == l.Log {
-		t.Error("two streams share a log id")
-	}
-	left, err := filepath.Glob(filepath.Join(dir, "*.json.*"))
-	if err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v %v", left, err)
-	}
-}
-
-func TestDamagedLeaseIsRefused(t *testing.T) {
-	for _, content := range []string{"", "{", "{}", `{"log":"zz"}`} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "wheel.lease.json"), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, _, err := OpenLease(dir, "wheel"); err == nil {
-			t.Errorf("content %q was taken for a lease", content)
+	for _, line := range []string{"", "{", "{}", `{"v":1,"type":"lease"}`, `{"v":1,"type":"owner","log":"9f3c0a77d2e41b05"}`, `{"type":"lease","log":"zz"}`} {
+		if l, err := ParseLease([]byte(line)); err == nil {
+			t.Errorf("%s was taken for %+v", line, l)
 		}
 	}
-}
-
-func TestLeaseFileThatCannotBeWritten(t *testing.T) {
-	f := &LeaseFile{filepath.Join(t.TempDir(), "gone", "x.json")}
-	if err := f.Write(Lease{Log: 1}); err == nil {
-		t.Error("no error for a folder that is not there")
-	}
-	if err := (*LeaseFile)(nil).Write(Lease{}); err != nil {
-		t.Error(err)
+	if NewLog() == NewLog() {
+		t.Error("two logs have one id")
 	}
 }

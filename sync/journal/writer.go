@@ -11,10 +11,11 @@ import (
 // the goroutine of Writer.Run.
 type Entry interface {
 	// Encode returns the line and its payload, nil if it has none. It is called
-	// once, in the order of Put.
+	// once, in the order of Put. An entry without a line only waits for those before
+	// it.
 	Encode() (line, payload []byte)
-	// Durable is called once, in the order of Put: with the line's position when
-	// it is on the disk, or with why it will not be known to be.
+	// Durable is called once, in the order of Put: with the position of its line when
+	// that is on the disk (of an entry without one, 0 or that of a line before it), or with why it will not be known to be.
 	Durable(pos uint64, err error)
 }
 
@@ -167,6 +168,9 @@ func (w *Writer) run(ctx context.Context) error {
 
 // commit appends a group until that succeeds or is refused for good.
 func (w *Writer) commit(ctx context.Context, g *group) (last uint64, err error) {
+	if len(g.lines) == 0 {
+		return 0, nil
+	}
 	for pause := minBackoff; ; pause = min(2*pause, w.o.MaxBackoff) {
 		last, err = w.j.Append(ctx, g.lines, g.payloads)
 		w.report(err)
@@ -216,6 +220,7 @@ type group struct {
 
 	entries         []Entry
 	lines, payloads [][]byte
+	upTo            []int // by entry: how many lines there are up to it
 
 	taken []Entry // from the writer, and not encoded so far
 	over  encoded // encoded, and too large for the group before; Entry nil if there is none
@@ -228,7 +233,7 @@ type encoded struct {
 
 // fill makes the next group of what waits, and reports whether there is any.
 func (g *group) fill() bool {
-	g.entries, g.lines, g.payloads = g.entries[:0], g.lines[:0], g.payloads[:0]
+	g.entries, g.lines, g.payloads, g.upTo = g.entries[:0], g.lines[:0], g.payloads[:0], g.upTo[:0]
 	for size := 0; len(g.entries) < g.w.o.MaxEntries; {
 		e := g.next()
 		if e.Entry == nil {
@@ -240,8 +245,11 @@ func (g *group) fill() bool {
 			break
 		}
 		g.entries = append(g.entries, e.Entry)
-		g.lines = append(g.lines, e.line)
-		g.payloads = append(g.payloads, e.payload)
+		if e.line != nil {
+			g.lines = append(g.lines, e.line)
+			g.payloads = append(g.payloads, e.payload)
+		}
+		g.upTo = append(g.upTo, len(g.lines))
 	}
 	return len(g.entries) > 0
 }
@@ -263,9 +271,13 @@ func (g *group) next() encoded {
 }
 
 func (g *group) succeed(last uint64) {
-	first := last - uint64(len(g.entries)) + 1
+	before := last - uint64(len(g.lines))
 	for i, e := range g.entries {
-		e.Durable(first+uint64(i), nil)
+		pos := uint64(0)
+		if g.upTo[i] > 0 {
+			pos = before + uint64(g.upTo[i])
+		}
+		e.Durable(pos, nil)
 	}
 	g.w.done(len(g.entries))
 }

@@ -18,10 +18,7 @@ import (
 // valid; it shares no memory with b.
 func DecodeRequest(b []byte) (Request, error) {
 	var r Request
-	if checkJSON(b) != nil {
-		return Request{}, fieldError("body", string(bytes.ToValidUTF8(b, []byte("�"))), "one JSON object in UTF-8, no name twice in an object")
-	}
-	err := eachField("body", b, func(name string, raw json.RawMessage) (err error) {
+	err := eachFieldOf(b, func(name string, raw json.RawMessage) (err error) {
 		switch name {
 		case "id":
 			r.ID, err = decodeString("id", raw, allowedName)
@@ -50,7 +47,7 @@ func DecodeRequest(b []byte) (Request, error) {
 	if err := r.Validate(); err != nil {
 		return Request{}, err
 	}
-	r.Kind = r.Kind.orMarker()
+	r.Kind = r.Kind.OrMarker()
 	return r, nil
 }
 

@@ -93,7 +93,7 @@ func boundMS(ms float64) float64 {
 func (r Request) MaxSize(stream string) int {
 	b, err := Event{
 		Log: math.MaxUint64, Stream: stream, Track: r.At.trackOrDefault(),
-		Epoch: math.MaxUint32, Seq: maxInteger, Kind: r.Kind.orMarker(), ID: r.ID,
+		Epoch: math.MaxUint32, Seq: maxInteger, Kind: r.Kind.OrMarker(), ID: r.ID,
 		TS: maxInteger, Frame: maxInteger,
 		CaptureTime: time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
 		ErrorMS:     maxMS - 0.001, LateMS: maxMS - 0.001,

@@ -94,7 +94,7 @@ func TestMaxSize(t *testing.T) {
 		stream := rapid.StringMatching(`[a-z]{1,64}`).Draw(t, "stream")
 		e := Event{
 			Log: LogID(rapid.Uint64().Draw(t, "log")), Stream: stream, Track: "v0", Epoch: rapid.Uint32().Draw(t, "epoch"),
-			Seq: rapid.Uint64Max(1<<53-1).Draw(t, "seq"), Kind: r.Kind.orMarker(), ID: r.ID, TS: rapid.Uint64Max(1<<53-1).Draw(t, "ts"),
+			Seq: rapid.Uint64Max(1<<53-1).Draw(t, "seq"), Kind: r.Kind.OrMarker(), ID: r.ID, TS: rapid.Uint64Max(1<<53-1).Draw(t, "ts"),
 			Frame: rapid.Uint64Max(1<<53-1).Draw(t, "frame"), CaptureTime: time.Unix(rapid.Int64Range(0, 1e11).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")),
 			ErrorMS: rapid.Float64().Draw(t, "error"), LateMS: rapid.Float64().Draw(t, "late"),
 			By: r.By, Data: r.Data, Window: r.Window, Patch: r.Patch,

@@ -92,9 +92,6 @@ func (r Request) Validate() error {
 	default:
 		return fieldError("kind", r.Kind.String(), allowedKind)
 	}
-	if err := r.At.validate(); err != nil {
-		return err
-	}
 	if r.Data != nil && checkJSON(r.Data) != nil {
 		return fieldError("data", string(r.Data), allowedData)
 	}
@@ -103,6 +100,14 @@ func (r Request) Validate() error {
 	}
 	if r.Window != "" && !ValidName(r.Window) {
 		return fieldError("window", r.Window, allowedName)
+	}
+	return r.validateCommon()
+}
+
+// validateCommon checks what all requests for events have.
+func (r Request) validateCommon() error {
+	if err := r.At.validate(); err != nil {
+		return err
 	}
 	if len(r.By) > MaxNameLength || !utf8.ValidString(r.By) {
 		return fieldError("by", r.By, "at most 64 bytes of UTF-8")
@@ -178,7 +183,7 @@ func (r Request) Digest() [sha256.Size]byte {
 		Data, Patch     json.RawMessage
 		Window          string
 	}{
-		r.ID, r.Kind.orMarker().String(), r.At.trackOrDefault(),
+		r.ID, r.Kind.OrMarker().String(), r.At.trackOrDefault(),
 		r.At.Next, r.At.TS, r.At.Source, "", r.Data, r.Patch, r.Window,
 	}
 	if !r.At.CaptureTime.IsZero() {
@@ -191,7 +196,8 @@ func (r Request) Digest() [sha256.Size]byte {
 	return sha256.Sum256(b)
 }
 
-func (k Kind) orMarker() Kind {
+// OrMarker returns the kind, Marker if it is zero.
+func (k Kind) OrMarker() Kind {
 	if k == 0 {
 		return Marker
 	}

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
 )
 
 // The range of protocol versions that a snapshot offers.
@@ -30,6 +32,30 @@ type Snapshot struct {
 	Paused  bool              `json:"paused"`
 	Clock   Clock             `json:"clock"` // null in JSON while its TS is 0
 	Tracks  []Track           `json:"tracks"`
+	Windows []Window          `json:"windows"`            // those that are open or closing, in order of opening
+	LogHead *LogHead          `json:"log_head,omitempty"` // nil if the log is not signed
+}
+
+// Window describes a window of the stream as it is now.
+type Window struct {
+	Name        string       `json:"window"`
+	Phase       window.Phase `json:"phase"`
+	OpenTS      uint64       `json:"open_ts"`
+	CloseTS     uint64       `json:"close_ts,omitempty"` // once it is known
+	RemainingMS float64      `json:"remaining_ms"`       // until the close, by the server's clock; 0 if it is closed by hand
+	Rules       window.Rules `json:"rules"`
+	// In lists, not in snapshots:
+	Accepted int    `json:"accepted,omitempty"`
+	Rejected int    `json:"rejected,omitempty"`
+	Root     string `json:"root,omitempty"`
+}
+
+// LogHead is where a viewer begins to check the log (docs/transcript.md).
+type LogHead struct {
+	Size     uint64            `json:"size"`     // events up to the snapshot's seq
+	Frontier []transcript.Hash `json:"frontier"` // of the tree of that size
+	Key      string            `json:"key"`      // note verifier key of the checkpoints
+	Note     string            `json:"note"`     // newest signed checkpoint; may cover less, empty if there is none
 }
 
 // Clock ties the timeline to time of day.
@@ -70,6 +96,9 @@ func (s Snapshot) MarshalJSON() ([]byte, error) {
 	if s.Tracks == nil {
 		s.Tracks = []Track{}
 	}
+	if s.Windows == nil {
+		s.Windows = []Window{}
+	}
 	var clock *Clock
 	if s.Clock.TS != 0 {
 		clock = &s.Clock
@@ -78,9 +107,8 @@ func (s Snapshot) MarshalJSON() ([]byte, error) {
 		Type     string   `json:"type"`
 		Protocol protocol `json:"protocol"`
 		fields
-		Windows []struct{} `json:"windows"`
-		Clock   *Clock     `json:"clock"` // in place of that of fields
-	}{"snapshot", protocol{protocolMin, protocolMax}, fields(s), []struct{}{}, clock})
+		Clock *Clock `json:"clock"` // in place of that of fields
+	}{"snapshot", protocol{protocolMin, protocolMax}, fields(s), clock})
 }
 
 // The frame of a part, with its longest numbers.

@@ -95,6 +95,14 @@ func (f *Frames) Gap(fr *Frame, step time.Duration) bool {
 	return false
 }
 
+// After returns the oldest frame that is remembered with a later timestamp, or nil.
+func (f *Frames) After(ts uint64) (next *Frame) {
+	for i := f.next; i > f.first && f.at(i-1).TS > ts; i-- {
+		next = f.at(i - 1)
+	}
+	return next
+}
+
 // Lookup returns the frame with exactly this timestamp, or nil.
 func (f *Frames) Lookup(ts uint64) *Frame {
 	for i := f.next; i > f.first; i-- {

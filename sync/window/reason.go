@@ -32,6 +32,7 @@ const (
 	ReasonOverloaded         = "overloaded"          // too many actions are waiting
 	ReasonJournalUnavailable = "journal_unavailable" // the disk does not take lines
 	ReasonNotOwner           = "not_owner"           // another relay has taken the stream
+	ReasonNotAllowed         = "not_allowed"         // who watches may not act
 )
 
 // adjudicated are the reasons that a line may have.

@@ -1,0 +1,161 @@
+package stream
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/window"
+)
+
+// act is an action that is to be judged: what somebody sent, and what the relay
+// knows of them.
+type act struct {
+	window.Action
+	salt  [window.SaltSize]byte
+	data  json.RawMessage
+	reply func(receipt []byte) // called once, from any goroutine; does not wait
+}
+
+// Sizes of what waits for a verdict, and for the disk.
+const (
+	actsQueue   = 1 << 15 // actions that have no verdict yet
+	actsAtOnce  = 64      // that are judged before the loop looks at media again
+	backlogFull = 1 << 16 // lines that are not durable, above which nothing new is taken
+)
+
+// Act judges an action. What it needs of the frame is looked up here; the verdict
+// is the book's.
+func (c *Core) Act(a *act) {
+	if a.Seen != 0 {
+		if f := c.frames.Lookup(a.Seen); f == nil || f.Sent.IsZero() {
+			a.Sent = nil // a timestamp within a span that no frame has
+		} else if next := c.frames.After(f.TS); next != nil {
+			a.Superseded = next.Sent.UTC()
+		}
+	}
+	switch earlier := c.book.Judge(&a.Action); {
+	case earlier != nil:
+		c.out.Repeat(earlier, a.reply)
+	case a.Order == 0:
+		a.reply(refusal(a.ID, a.Window, a.Reason))
+	default:
+		c.out.Judged(a)
+	}
+}
+
+// receive queues an action, in the order in which times of receipt are given. It
+// never waits.
+func (l *Loop) receive(a *act) {
+	reason := ""
+	if err := l.refusing(); err != nil {
+		reason = refusalReason(err)
+	} else {
+		l.intake.Lock()
+		a.ReceivedAt = l.sh.Now().UTC()
+		select {
+		case l.acts <- a:
+		default:
+			reason = window.ReasonOverloaded
+		}
+		l.intake.Unlock()
+	}
+	if reason != "" {
+		l.sh.Metrics.Acted(window.Rejected, reason)
+		a.reply(refusal(a.ID, a.Window, reason))
+	}
+}
+
+// drained returns the time up to which every action that was received has been
+// judged.
+func (l *Loop) drained() (upTo time.Time) {
+	l.intake.Lock()
+	defer l.intake.Unlock()
+	if len(l.acts) > 0 {
+		return time.Time{}
+	}
+	return l.sh.Now()
+}
+
+// judge gives the verdict on an action and on some that wait behind it.
+func (l *Loop) judge(a *act) {
+	for n := 0; ; n++ {
+		l.core.Act(a)
+		if n == actsAtOnce {
+			return
+		}
+		select {
+		case a = <-l.acts:
+		default:
+			return
+		}
+	}
+}
+
+// actOf returns an action of a viewer, with what the relay sent them.
+func (l *Loop) actOf(v *egress.Viewer, r marker.ActRequest, reply func([]byte)) *act {
+	a := newAct(r, v.Subject, v.Session, reply)
+	spans, rtt := v.Sent(make([]egress.Span, 0, window.MaxSpans))
+	a.Sent = make([]window.Span, len(spans))
+	for i, s := range spans {
+		a.Sent[i] = window.Span(s)
+	}
+	a.RTTMS = milliseconds(rtt)
+	return a
+}
+
+func newAct(r marker.ActRequest, subject, session string, reply func([]byte)) *act {
+	if r.Data == nil {
+		r.Data = json.RawMessage("null")
+	}
+	a := &act{data: r.Data, reply: reply}
+	_, _ = rand.Read(a.salt[:]) // never fails
+	a.Action = window.Action{
+		Window: r.Window, ID: r.ID, Subject: subject, Session: session,
+		Seen: r.Seen, Size: len(r.Data), Digest: sha256.Sum256(r.Data), Commitment: window.Commitment(a.salt, r.Data),
+	}
+	return a
+}
+
+// acted takes an action that a viewer sent on the actions channel.
+func (l *Loop) acted(v *egress.Viewer, b []byte) {
+	reply := func(receipt []byte) { v.Shard().Reply(v, receipt) }
+	r, err := marker.DecodeAct(b)
+	if err == nil {
+		r.Session, r.Subject = "", "" // who acts is whose session it is
+		err = r.Validate()
+	}
+	switch {
+	case err != nil:
+		reply(refusal(r.ID, r.Window, window.ReasonMalformed))
+	case v.Subject == "":
+		reply(refusal(r.ID, r.Window, window.ReasonNotAllowed))
+	default:
+		l.receive(l.actOf(v, r, reply))
+	}
+}
+
+// Act takes an action of the viewer of a session, or of a server if v is nil, and
+// waits for its receipt. The request is valid.
+func (l *Loop) Act(ctx context.Context, r marker.ActRequest, subject string, v *egress.Viewer) ([]byte, error) {
+	receipts := make(chan []byte, 1)
+	reply := func(receipt []byte) { receipts <- receipt }
+	if v != nil {
+		l.receive(l.actOf(v, r, reply))
+	} else {
+		r.Seen = 0
+		l.receive(newAct(r, subject, "", reply))
+	}
+	select {
+	case receipt := <-receipts:
+		return receipt, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.done:
+		return nil, errClosed
+	}
+}

@@ -1,0 +1,339 @@
+package stream
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
+)
+
+// ledger is what a stream has that is durable: the tree of its events, what its
+// windows took, and the receipts for it. The journal's writer writes it, in the
+// order of the lines; whoever asks for a proof reads it.
+type ledger struct {
+	mu       sync.Mutex
+	tree     transcript.Tree
+	seq      uint64                       // of the newest event
+	receipts map[string]map[uint64][]byte // by window and order
+	signed   uint64                       // size of the tree of the newest checkpoint
+	note     string                       // that checkpoint
+	names    []string                     // of the windows, in order of opening
+	lines    uint64                       // position of the newest line
+	grown    chan struct{}
+}
+
+// keptWindows is how many windows have their receipts in memory: more than the book
+// knows.
+const keptWindows = window.MaxOpen + 2*window.KeptClosed
+
+func newLedger() *ledger {
+	return &ledger{receipts: map[string]map[uint64][]byte{}, grown: make(chan struct{})}
+}
+
+// event notes an event that is durable.
+func (l *ledger) event(kind marker.Kind, name string, seq uint64, b []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tree.Append(transcript.LeafHash(b))
+	l.seq = seq
+	if kind == marker.WindowOpen {
+		l.receipts[name] = map[uint64][]byte{}
+		l.names = append(l.names, name)
+		if len(l.names) > keptWindows {
+			delete(l.receipts, l.names[0])
+			l.names = l.names[1:]
+		}
+	}
+}
+
+// action notes an action that is durable and returns its receipt.
+func (l *ledger) action(a *window.Action, salt [window.SaltSize]byte) []byte {
+	receipt := receiptOf(a, salt)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if of := l.receipts[a.Window]; of != nil {
+		of[a.Order] = receipt
+	}
+	return receipt
+}
+
+// receipt returns that of an action; nil if it is not durable or not kept.
+func (l *ledger) receipt(name string, order uint64) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.receipts[name][order]
+}
+
+// newestNote returns the newest checkpoint, empty if there is none.
+func (l *ledger) newestNote() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.note
+}
+
+// receiptOf returns the receipt for an action: always the same bytes.
+func receiptOf(a *window.Action, salt [window.SaltSize]byte) []byte {
+	b, err := json.Marshal(struct {
+		Type       string    `json:"type"`
+		V          int       `json:"v"`
+		ID         string    `json:"id"`
+		Window     string    `json:"window"`
+		Verdict    string    `json:"verdict"`
+		Reason     string    `json:"reason,omitempty"`
+		Order      uint64    `json:"order"`
+		ReceivedAt time.Time `json:"received_at"`
+		Seen       uint64    `json:"seen"`
+		Salt       string    `json:"salt"`
+		Commitment string    `json:"commitment"`
+	}{
+		"receipt", marker.Version, a.ID, a.Window, a.Verdict, a.Reason, a.Order, a.ReceivedAt, a.Seen,
+		base64.StdEncoding.EncodeToString(salt[:]), a.Commitment,
+	})
+	if err != nil {
+		panic(err) // a plain struct of ours
+	}
+	return b
+}
+
+// refusal returns what a viewer gets for an action that was not judged.
+func refusal(id, name, reason string) []byte {
+	b, err := json.Marshal(struct {
+		Type    string `json:"type"`
+		V       int    `json:"v"`
+		ID      string `json:"id"`
+		Window  string `json:"window"`
+		Verdict string `json:"verdict"`
+		Reason  string `json:"reason"`
+	}{"receipt", marker.Version, id, name, window.Rejected, reason})
+	if err != nil {
+		panic(err) // a plain struct of ours
+	}
+	return b
+}
+
+// The things that wait for the journal, in the order in which they were decided.
+// Encode and Durable are called by the journal's writer.
+
+// eventEntry is an event.
+type eventEntry struct {
+	l     *Loop
+	kind  marker.Kind
+	name  string // of its window
+	seq   uint64
+	bytes []byte
+}
+
+func (e *eventEntry) Encode() (line, erasable []byte) { return e.bytes, nil }
+
+func (e *eventEntry) Durable(pos uint64, err error) {
+	if err != nil {
+		return
+	}
+	e.l.ledger.event(e.kind, e.name, e.seq, e.bytes)
+	e.l.ledger.at(pos)
+	if e.kind == marker.WindowClose {
+		e.l.checkpoint()
+	}
+}
+
+// answerEntry is the answer for an event, which waits until that is durable.
+type answerEntry struct {
+	tickets []Ticket
+	answer  Answer
+}
+
+func (e *answerEntry) Encode() (line, erasable []byte) { return nil, nil }
+
+func (e *answerEntry) Durable(_ uint64, err error) {
+	if err != nil {
+		e.answer = Answer{Err: lost(err)}
+	}
+	for _, t := range e.tickets {
+		t <- e.answer // has room for its one answer
+	}
+}
+
+// actionEntry is an action with its verdict.
+type actionEntry struct {
+	l   *Loop
+	act *act
+}
+
+func (e *actionEntry) Encode() (line, erasable []byte) {
+	a := e.act
+	return a.Encode(), window.Payload{Order: a.Order, Salt: a.salt, Data: a.data}.Encode()
+}
+
+func (e *actionEntry) Durable(pos uint64, err error) {
+	a := e.act
+	if err != nil {
+		a.reply(refusal(a.ID, a.Window, refusalReason(lost(err))))
+		return
+	}
+	receipt := e.l.ledger.action(&a.Action, a.salt)
+	e.l.ledger.at(pos)
+	e.l.sh.Metrics.Acted(a.Verdict, a.Reason)
+	a.reply(receipt)
+}
+
+// repeatEntry is an action that was judged before.
+type repeatEntry struct {
+	l       *Loop
+	earlier *window.Action
+	reply   func([]byte)
+}
+
+func (e *repeatEntry) Encode() (line, erasable []byte) { return nil, nil }
+
+func (e *repeatEntry) Durable(_ uint64, err error) {
+	a := e.earlier
+	if r := e.l.ledger.receipt(a.Window, a.Order); r != nil {
+		e.reply(r)
+		return
+	}
+	reason := window.ReasonWindowUnknown // so long ago that it is not kept
+	if err != nil {
+		reason = refusalReason(lost(err))
+	}
+	e.reply(refusal(a.ID, a.Window, reason))
+}
+
+// sealEntry waits until everything that a window took is durable.
+type sealEntry struct {
+	l    *Loop
+	name string
+}
+
+func (e *sealEntry) Encode() (line, erasable []byte) { return nil, nil }
+
+func (e *sealEntry) Durable(_ uint64, err error) {
+	if err == nil {
+		e.l.wish(func() { e.l.core.Sealed(e.name, e.l.sh.Now()) })
+	}
+}
+
+// leaseEntry is a lease.
+type leaseEntry struct {
+	l     *Loop
+	lease journal.Lease
+}
+
+func (e *leaseEntry) Encode() (line, erasable []byte) { return e.lease.Line(), nil }
+
+func (e *leaseEntry) Durable(_ uint64, err error) {
+	e.l.wish(func() { e.l.core.Leased(e.lease, err) })
+}
+
+// signEntry has the tree signed as it is, if it has grown.
+type signEntry struct{ l *Loop }
+
+func (e *signEntry) Encode() (line, erasable []byte) { return nil, nil }
+
+func (e *signEntry) Durable(_ uint64, err error) {
+	if err == nil {
+		e.l.checkpoint()
+	}
+}
+
+// noteEntry is a checkpoint that viewers are told of when it is durable.
+type noteEntry struct {
+	l         *Loop
+	size, seq uint64
+	note      string
+}
+
+func (e *noteEntry) Encode() (line, erasable []byte) {
+	line, err := json.Marshal(struct {
+		V    int    `json:"v"`
+		Type string `json:"type"`
+		Note string `json:"note"`
+	}{marker.Version, "checkpoint", e.note})
+	if err != nil {
+		panic(err) // a plain struct of ours
+	}
+	return line, nil
+}
+
+func (e *noteEntry) Durable(pos uint64, err error) {
+	if err != nil {
+		return
+	}
+	l := e.l.ledger
+	l.mu.Lock()
+	l.note = e.note
+	l.mu.Unlock()
+	l.at(pos)
+	e.l.sh.Signed(e.note)
+	b, err := json.Marshal(struct {
+		Type string `json:"type"`
+		Size uint64 `json:"size"`
+		Seq  uint64 `json:"seq"`
+		Note string `json:"note"`
+	}{"checkpoint", e.size, e.seq, e.note})
+	if err != nil {
+		panic(err) // a plain struct of ours
+	}
+	e.l.wish(func() { e.l.Tell(egress.Message{Bytes: b, Channel: egress.Events}) })
+}
+
+// checkpoint signs the tree of what is durable, if it has grown since it was
+// signed last.
+func (l *Loop) checkpoint() {
+	g := l.ledger
+	g.mu.Lock()
+	size, root, seq, due := g.tree.Size(), g.tree.Root(), g.seq, l.signer != nil && g.tree.Size() > g.signed
+	g.signed = size
+	g.mu.Unlock()
+	if !due {
+		return
+	}
+	note, err := l.signer.Sign(size, root)
+	if err != nil {
+		l.sh.Logger.Error("checkpoint not signed", "stream", l.cfg.Name, "error", err)
+		return
+	}
+	l.writer.Put(&noteEntry{l, size, seq, note}) // if there is no room, the next will do
+}
+
+// at notes how far the journal has come, and wakes who follows it.
+func (l *ledger) at(pos uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = pos
+	close(l.grown)
+	l.grown = make(chan struct{})
+}
+
+// errNotDurable is wrapped by the errors of calls whose record the journal did not
+// take.
+var errNotDurable = errors.New("the journal did not take it")
+
+func lost(err error) error {
+	if errors.Is(err, journal.ErrFenced) {
+		return fmt.Errorf("%w: %w", ErrNotOwner, err)
+	}
+	return fmt.Errorf("%w: %w; ask again with the same id", errNotDurable, err)
+}
+
+// ErrNotOwner is wrapped by the errors of a relay whose stream another relay has
+// taken over.
+var ErrNotOwner = errors.New("not_owner: another relay has taken this stream over; send events and actions there")
+
+// refusalReason is how a receipt says why an action was not judged.
+func refusalReason(err error) string {
+	switch {
+	case errors.Is(err, ErrNotOwner):
+		return window.ReasonNotOwner
+	case errors.Is(err, marker.ErrInboxFull):
+		return window.ReasonOverloaded
+	}
+	return window.ReasonJournalUnavailable
+}

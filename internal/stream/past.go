@@ -1,0 +1,130 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
+)
+
+// past is what earlier runs left behind: what the lines of the journal come to.
+type past struct {
+	log     marker.LogID // 0 if there is none
+	resumed bool         // an earlier run used the log
+	next    uint64       // seq behind which this run begins
+	lease   journal.Lease
+	seq     uint64 // newest event's
+	ts      uint64 // newest of an event
+	doc     *state.Document
+	book    *window.Book
+	tree    transcript.Tree
+	ids     *answers
+	windows map[string]*marker.Event // newest event of each window
+	ledger  *ledger
+	events  int
+}
+
+func newPast(stateLimit int) *past {
+	return &past{
+		doc: state.NewDocument(stateLimit), book: window.NewBook(), ids: newAnswers(),
+		windows: map[string]*marker.Event{}, ledger: newLedger(),
+	}
+}
+
+// line takes the next line of the journal, with what is left of its erasable part.
+func (p *past) line(pos uint64, line, erasable []byte) error {
+	var head struct {
+		Type string `json:"type"`
+	}
+	err := json.Unmarshal(line, &head)
+	switch {
+	case err != nil:
+	case head.Type == "event":
+		err = p.event(line)
+	case head.Type == "action":
+		err = p.action(line, erasable)
+	case head.Type == "lease":
+		var l journal.Lease
+		if l, err = journal.ParseLease(line); err == nil {
+			p.log, p.resumed, p.lease = l.Log, true, l
+		}
+	case head.Type == "checkpoint":
+		var c struct {
+			Note string `json:"note"`
+		}
+		if err = json.Unmarshal(line, &c); err == nil {
+			p.ledger.note, p.ledger.signed = c.Note, p.tree.Size()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("line %d of the journal: %w", pos, err)
+	}
+	p.ledger.lines = pos
+	return nil
+}
+
+// foldEvery is after how many events the document is folded while the journal is
+// read, so that reading takes a time in proportion.
+const foldEvery = 512
+
+func (p *past) event(line []byte) error {
+	line = bytes.Clone(line)
+	e, err := marker.DecodeEvent(line)
+	if err != nil {
+		return err
+	}
+	if e.Seq <= p.seq {
+		return fmt.Errorf("seq %d comes after seq %d", e.Seq, p.seq)
+	}
+	if err := p.doc.Apply(state.Entry{Seq: e.Seq, TS: e.TS, Kind: e.Kind, Patch: e.Patch, Bytes: line}); err != nil {
+		return err
+	}
+	if ofWindow(e.Kind, e.Window) {
+		if err := p.book.Apply(&e); err != nil {
+			return err
+		}
+		p.windows[e.Window] = &e
+		if e.Kind == marker.WindowClose || e.Kind == marker.Void || e.Kind == marker.Outcome {
+			delete(p.windows, e.Window)
+		}
+	}
+	p.seq, p.ts = e.Seq, max(p.ts, e.TS)
+	p.tree.Append(transcript.LeafHash(line))
+	p.ledger.event(e.Kind, e.Window, e.Seq, line)
+	p.ids.put(e.ID, answered{event: &e, resolved: marker.Resolved{
+		ID: e.ID, Seq: e.Seq, Epoch: e.Epoch, TS: e.TS, Frame: e.Frame, CaptureTime: e.CaptureTime,
+		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: "journal",
+	}})
+	if p.events++; p.events%foldEvery == 0 {
+		p.doc.Advance(p.ts - min(p.ts, foldTicks))
+	}
+	return nil
+}
+
+func (p *past) action(line, erasable []byte) error {
+	a, err := window.DecodeAction(line)
+	if err != nil {
+		return err
+	}
+	var salt [window.SaltSize]byte
+	if erasable != nil {
+		p, err := window.DecodePayload(erasable)
+		if err != nil {
+			return err
+		}
+		if err := p.Open(a); err != nil {
+			return err
+		}
+		salt = p.Salt
+	}
+	if err := p.book.Restore(a); err != nil {
+		return err
+	}
+	p.ledger.action(a, salt)
+	return nil
+}

@@ -1,0 +1,86 @@
+package relay
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/framelock/relay/sync/journal"
+)
+
+// journalOpening is how long a stream's journal may take to open.
+const journalOpening = 30 * time.Second
+
+// openJournals takes the journal of every stream; nil if the relay keeps nothing.
+func (r *Relay) openJournals(ctx context.Context) (*journal.Server, map[string]*journal.Journal, error) {
+	c := r.cfg.State
+	if c.Dir == "" && c.Journal.URL == "" {
+		return nil, nil, nil
+	}
+	o := journal.Options{
+		URL: c.Journal.URL, CredentialsFile: c.Journal.CredentialsFile, Replicas: c.Journal.Replicas, Logger: r.log,
+	}
+	if o.URL == "" {
+		o.Dir = filepath.Join(c.Dir, "journal")
+	}
+	server, err := journal.Start(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	journals := map[string]*journal.Journal{}
+	ctx, cancel := context.WithTimeout(ctx, journalOpening)
+	defer cancel()
+	for _, name := range r.names {
+		if journals[name], err = server.Open(ctx, name, r.now()); err != nil {
+			return nil, nil, errors.Join(err, server.Close())
+		}
+	}
+	return server, journals, nil
+}
+
+// pseudonyms gives people and sessions names that say nothing of them. The same
+// one has the same name as long as the key is kept.
+type pseudonyms struct{ key [32]byte }
+
+// loadPseudonyms reads the key, which is made if it is not there. Without a folder
+// it lasts as long as the process.
+func loadPseudonyms(dir string) (p pseudonyms, err error) {
+	_, _ = rand.Read(p.key[:]) // never fails
+	if dir == "" {
+		return p, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return p, fmt.Errorf("state.dir: %w", err)
+	}
+	name := filepath.Join(dir, "pseudonym.key")
+	switch b, err := os.ReadFile(name); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.WriteFile(name, p.key[:], 0o600); err != nil {
+			return p, fmt.Errorf("state.dir: %w", err)
+		}
+	case err != nil:
+		return p, fmt.Errorf("state.dir: %w", err)
+	case len(b) != len(p.key):
+		return p, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(p.key))
+	default:
+		copy(p.key[:], b)
+	}
+	return p, nil
+}
+
+// of returns the pseudonym of somebody, given what they are and who.
+func (p pseudonyms) of(parts ...string) string {
+	h := hmac.New(sha256.New, p.key[:])
+	for _, s := range parts {
+		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s) // never fails
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
