@@ -111,6 +111,7 @@ func (c *Config) resolvePaths(dir string) {
 	resolve(&c.HTTP.TLS.CertFile)
 	resolve(&c.HTTP.TLS.KeyFile)
 	resolve(&c.State.Dir)
+	resolve(&c.State.Journal.CredentialsFile)
 	for i := range c.Auth.Tokens {
 		resolve(&c.Auth.Tokens[i].File)
 	}

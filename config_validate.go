@@ -151,6 +151,20 @@ func (v *validator) auth(a *AuthConfig) {
 }
 
 func (v *validator) state(s *StateConfig) {
+	if u := s.Journal.URL; u != "" {
+		for server := range strings.SplitSeq(u, ",") {
+			if p, err := url.Parse(strings.TrimSpace(server)); err != nil || p.Scheme != "nats" && p.Scheme != "tls" || p.Host == "" {
+				v.fail("state.journal.url", u, "is not a list of NATS servers", "nats://HOST:PORT or tls://HOST:PORT, with commas between them")
+				break
+			}
+		}
+	}
+	if f := s.Journal.CredentialsFile; f != "" {
+		if _, err := os.Stat(f); err != nil {
+			v.fail("state.journal.credentials_file", f, "cannot be read", "a NATS credentials file")
+		}
+	}
+	inRange(v, "state.journal.replicas", s.Journal.Replicas, 0, 5)
 	if s.Dir == "" {
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/framelock/relay/signaling/control"
 	"github.com/framelock/relay/signaling/problem"
 	"github.com/framelock/relay/signaling/whep"
+	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/web"
 )
 
@@ -38,7 +39,7 @@ type directory struct{ *Relay }
 // Stream implements control.Streams.
 func (d directory) Stream(name string) (control.Stream, bool) {
 	s, ok := d.streams[name]
-	return apiStream{s}, ok
+	return apiStream{s, d.Relay}, ok
 }
 
 // List implements control.Streams.
@@ -55,10 +56,82 @@ func (d directory) List(ctx context.Context) ([]any, error) {
 }
 
 // apiStream shows a stream to the control API.
-type apiStream struct{ *Stream }
+type apiStream struct {
+	*Stream
+	relay *Relay
+}
 
 // Mark implements control.Stream.
 func (s apiStream) Mark(ctx context.Context, m Marker) (Resolved, bool, error) { return s.mark(ctx, m) }
+
+// OpenWindow implements control.Stream.
+func (s apiStream) OpenWindow(ctx context.Context, w Window) (Resolved, uint64, bool, error) {
+	return s.openWindow(ctx, w)
+}
+
+// CloseWindow implements control.Stream.
+func (s apiStream) CloseWindow(ctx context.Context, r marker.CloseRequest, k Kind) (Resolved, bool, error) {
+	return s.closeWindow(ctx, r, k)
+}
+
+// Windows implements control.Stream.
+func (s apiStream) Windows(ctx context.Context) (any, error) { return s.Stream.Windows(ctx) }
+
+// Act implements control.Stream.
+func (s apiStream) Act(ctx context.Context, a Action, who auth.Identity) ([]byte, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return nil, ErrNotRunning
+	}
+	if a.Session == "" {
+		subject := s.relay.subject(who, "")
+		if a.Subject != "" {
+			subject = s.people.of("user", a.Subject)
+		}
+		return l.Act(ctx, a, subject, nil)
+	}
+	viewer, err := s.relay.sessionOf(s.name, a.Session, who)
+	if err != nil {
+		return nil, err
+	}
+	return l.Act(ctx, a, viewer.Subject, viewer)
+}
+
+// Receipt implements control.Stream.
+func (s apiStream) Receipt(ctx context.Context, window, id, session string, who auth.Identity) (any, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return nil, ErrNotRunning
+	}
+	subject := s.relay.subject(who, session)
+	if session != "" {
+		viewer, err := s.relay.sessionOf(s.name, session, who)
+		if err != nil {
+			return nil, err
+		}
+		subject = viewer.Subject
+	}
+	r, err := l.Receipt(ctx, window, subject, id)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Keeps implements control.Stream.
+func (s apiStream) Keeps() bool {
+	l := s.loop.Load()
+	return l != nil && l.Keeps()
+}
+
+// Follow implements control.Stream.
+func (s apiStream) Follow(ctx context.Context, from uint64, toEnd bool, f func(pos uint64, line, payload []byte) error) error {
+	l := s.loop.Load()
+	if l == nil {
+		return ErrNotRunning
+	}
+	return l.Follow(ctx, from, toEnd, f)
+}
 
 // Snapshot implements control.Stream.
 func (s apiStream) Snapshot(ctx context.Context) ([]byte, error) { return s.snapshotJSON(ctx) }
@@ -133,6 +206,10 @@ func (r *Relay) adminHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		select {
 		case <-r.ready:
+			if why := r.unready(); why != "" {
+				say(w, http.StatusServiceUnavailable, why)
+				return
+			}
 			say(w, http.StatusOK, "ready\n")
 		default:
 			say(w, http.StatusServiceUnavailable, "starting\n")
@@ -147,6 +224,19 @@ func (r *Relay) adminHandler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// unready says which streams take no events and actions, and why, a line each.
+func (r *Relay) unready() string {
+	var b strings.Builder
+	for _, name := range r.names {
+		if l := r.streams[name].loop.Load(); l != nil {
+			if err := l.Unready(); err != nil {
+				fmt.Fprintf(&b, "%s: %v\n", name, err)
+			}
+		}
+	}
+	return b.String()
 }
 
 // adminGuarded asks for a token of scope admin where the listener can be reached

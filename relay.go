@@ -50,7 +50,7 @@ type Relay struct {
 	handler  http.Handler
 	admin    http.Handler
 
-	people  pseudonyms
+	people pseudonyms
 
 	ready   chan struct{}
 	started atomic.Bool
@@ -100,7 +100,7 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r.names = slices.Sorted(maps.Keys(cfg.Streams))
 	for i, name := range r.names {
-		s := &Stream{name: name}
+		s := &Stream{name: name, people: r.people}
 		if s.cfg, err = cfg.stream(name, i); err != nil {
 			return nil, err
 		}

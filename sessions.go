@@ -10,6 +10,7 @@ import (
 
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/signaling/auth"
+	"github.com/framelock/relay/signaling/control"
 	"github.com/framelock/relay/signaling/sdp"
 	"github.com/framelock/relay/signaling/whep"
 )
@@ -85,6 +86,15 @@ func (r *Relay) subject(who auth.Identity, session string) string {
 		return r.people.of("viewer", who.Name, who.Viewer)
 	}
 	return r.people.of("alone", session)
+}
+
+// sessionOf returns the viewer of a session that is the caller's and may act.
+func (r *Relay) sessionOf(stream, id string, who auth.Identity) (*egress.Viewer, error) {
+	s, ok := r.sessions.find(id)
+	if !ok || s.stream != stream || s.owner != who.Name || s.viewer == nil || s.viewer.Subject == "" {
+		return nil, control.ErrNoSession
+	}
+	return s.viewer, nil
 }
 
 // Stop implements whep.Gateway. A session that is not the caller's own is not

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/window"
 )
 
 // The types of the timeline, as the packages that define them have them.
@@ -29,6 +31,12 @@ type (
 	Snapshot = state.Snapshot
 	// Info describes a stream as it is now.
 	Info = stream.Info
+	// Window asks for a window to be opened.
+	Window = marker.OpenRequest
+	// WindowState describes a window as it is now.
+	WindowState = state.Window
+	// Action is what somebody does in a window.
+	Action = marker.ActRequest
 )
 
 // The kinds of event that can be published.
@@ -48,6 +56,17 @@ var (
 	ErrTooLarge     = marker.ErrTooLarge
 	ErrInboxFull    = marker.ErrInboxFull
 	ErrUnresolvable = marker.ErrUnresolvable
+	ErrUnavailable  = marker.ErrUnavailable
+	ErrNotOwner     = marker.ErrNotOwner
+	ErrStopped      = marker.ErrStopped
+)
+
+// Why a window does not allow an event. Use errors.Is.
+var (
+	ErrWindowExists    = window.ErrExists
+	ErrWindowUnknown   = window.ErrUnknown
+	ErrWindowNotClosed = window.ErrNotClosed
+	ErrWindowPhase     = window.ErrPhase
 )
 
 // What Stream.Subscribe can return. Use errors.Is.
@@ -71,10 +90,11 @@ func AtSource(ssrc, ts uint32) At { return At{Source: &marker.SourceTime{SSRC: s
 
 // Stream is one stream of a relay. Its methods may be called from anywhere.
 type Stream struct {
-	name string
-	cfg  streamSetup
-	pool *packet.Pool // of what its studio sends; set when the relay runs
-	loop atomic.Pointer[stream.Loop]
+	name   string
+	cfg    streamSetup
+	people pseudonyms
+	pool   *packet.Pool // of what its studio sends; set when the relay runs
+	loop   atomic.Pointer[stream.Loop]
 }
 
 // Name returns the stream's name.
@@ -130,6 +150,84 @@ func (s *Stream) Subscribe(ctx context.Context, seq uint64) (<-chan []byte, erro
 	}
 	return l.Subscribe(ctx, seq)
 }
+
+// OpenWindow opens a window on a frame, and returns that frame and the timestamp at
+// which the window closes, 0 if it is closed by hand. The same request again
+// returns the same.
+func (s *Stream) OpenWindow(ctx context.Context, w Window) (opened Resolved, closes uint64, err error) {
+	opened, closes, _, err = s.openWindow(ctx, w)
+	return opened, closes, err
+}
+
+func (s *Stream) openWindow(ctx context.Context, w Window) (Resolved, uint64, bool, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return Resolved{}, 0, false, ErrNotRunning
+	}
+	return l.OpenWindow(ctx, w)
+}
+
+// CloseWindow closes a window before its time, on a frame that has not left.
+func (s *Stream) CloseWindow(ctx context.Context, name string, at At) (Resolved, error) {
+	res, _, err := s.closeWindow(ctx, marker.CloseRequest{Window: name, At: at}, marker.WindowClosing)
+	return res, err
+}
+
+// VoidWindow voids a window: nothing in it counts.
+func (s *Stream) VoidWindow(ctx context.Context, name string, at At) (Resolved, error) {
+	res, _, err := s.closeWindow(ctx, marker.CloseRequest{Window: name, At: at}, marker.Void)
+	return res, err
+}
+
+func (s *Stream) closeWindow(ctx context.Context, r marker.CloseRequest, kind marker.Kind) (Resolved, bool, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return Resolved{}, false, ErrNotRunning
+	}
+	return l.CloseWindow(ctx, r, kind)
+}
+
+// Windows describes the windows that are known, in order of opening.
+func (s *Stream) Windows(ctx context.Context) ([]WindowState, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return nil, ErrNotRunning
+	}
+	return l.Windows(ctx)
+}
+
+// Act takes an action in a window on behalf of a user, whom subject names: a
+// server's own, so that no frame was seen, and the window's close ends it. It
+// returns the receipt, a JSON object, when the action is durable; the same ID and
+// data again return the same bytes.
+func (s *Stream) Act(ctx context.Context, a Action, subject string) (receipt []byte, err error) {
+	l := s.loop.Load()
+	if l == nil {
+		return nil, ErrNotRunning
+	}
+	a.Session, a.Seen = "", 0
+	if err := a.Validate(); err != nil {
+		return nil, err
+	}
+	return l.Act(ctx, a, s.people.of("user", subject), nil)
+}
+
+// Follow calls f with every line of the stream's journal from a position on (1 is
+// the first), as it becomes durable, and with the data of an action where it is
+// still there: until ctx ends or f fails. It returns ErrNoJournal if none is kept.
+func (s *Stream) Follow(ctx context.Context, from uint64, f func(pos uint64, line, payload []byte) error) error {
+	l := s.loop.Load()
+	switch {
+	case l == nil:
+		return ErrNotRunning
+	case !l.Keeps():
+		return ErrNoJournal
+	}
+	return l.Follow(ctx, from, false, f)
+}
+
+// ErrNoJournal is returned by Follow where nothing is kept.
+var ErrNoJournal = errors.New("this relay keeps no journal; set state.dir")
 
 // DecodeEvent reads the bytes of an event.
 func DecodeEvent(b []byte) (Event, error) { return marker.DecodeEvent(b) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
 )
 
@@ -111,7 +112,7 @@ func (c *Core) Close() {
 		}
 	}
 	for _, p := range c.pending {
-		c.out.Answer(p.tickets, Answer{Err: errClosed})
+		c.out.Answer(p.tickets, Answer{Err: marker.ErrStopped})
 	}
 	c.pending = nil
 }

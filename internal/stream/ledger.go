@@ -72,6 +72,14 @@ func (l *ledger) receipt(name string, order uint64) []byte {
 	return l.receipts[name][order]
 }
 
+// newest returns the position of the newest line, and what is closed when there is
+// one after it.
+func (l *ledger) newest() (uint64, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines, l.grown
+}
+
 // newestNote returns the newest checkpoint, empty if there is none.
 func (l *ledger) newestNote() string {
 	l.mu.Lock()
@@ -312,25 +320,17 @@ func (l *ledger) at(pos uint64) {
 	l.grown = make(chan struct{})
 }
 
-// errNotDurable is wrapped by the errors of calls whose record the journal did not
-// take.
-var errNotDurable = errors.New("the journal did not take it")
-
 func lost(err error) error {
 	if errors.Is(err, journal.ErrFenced) {
-		return fmt.Errorf("%w: %w", ErrNotOwner, err)
+		return fmt.Errorf("%w: %w", marker.ErrNotOwner, err)
 	}
-	return fmt.Errorf("%w: %w; ask again with the same id", errNotDurable, err)
+	return fmt.Errorf("%w: %w", marker.ErrUnavailable, err)
 }
-
-// ErrNotOwner is wrapped by the errors of a relay whose stream another relay has
-// taken over.
-var ErrNotOwner = errors.New("not_owner: another relay has taken this stream over; send events and actions there")
 
 // refusalReason is how a receipt says why an action was not judged.
 func refusalReason(err error) string {
 	switch {
-	case errors.Is(err, ErrNotOwner):
+	case errors.Is(err, marker.ErrNotOwner):
 		return window.ReasonNotOwner
 	case errors.Is(err, marker.ErrInboxFull):
 		return window.ReasonOverloaded

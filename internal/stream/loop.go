@@ -33,8 +33,6 @@ const (
 // keyframeSpacing is the least time between two keyframe requests to a studio.
 const keyframeSpacing = 500 * time.Millisecond
 
-var errClosed = errors.New("the stream has been shut down; try again when the relay is back")
-
 // Shell is what a loop needs of the world around it.
 type Shell struct {
 	Now     func() time.Time
@@ -225,7 +223,7 @@ func (l *Loop) shutDown(written chan error, stopWriting func()) error {
 			}
 			b.Recycle()
 		case m := <-l.marks:
-			m.ticket <- Answer{Err: errClosed}
+			m.ticket <- Answer{Err: marker.ErrStopped}
 		case a := <-l.acts:
 			a.reply(refusal(a.ID, a.Window, window.ReasonOverloaded))
 		case wish := <-l.wishes:
@@ -337,6 +335,37 @@ func (l *Loop) Receipt(ctx context.Context, name, subject, id string) (*Receipte
 	})
 }
 
+// Keeps reports whether the stream has a journal.
+func (l *Loop) Keeps() bool { return l.sh.Journal != nil }
+
+// Follow calls f with every line of the journal from a position on, with what is
+// left of its erasable part, as it becomes durable: until ctx ends, the stream is
+// shut down or f fails; with toEnd, until the newest.
+func (l *Loop) Follow(ctx context.Context, from uint64, toEnd bool, f func(pos uint64, line, payload []byte) error) error {
+	for {
+		newest, grown := l.ledger.newest()
+		if from <= newest {
+			err := l.sh.Journal.Read(ctx, from, func(pos uint64, line, payload []byte) error {
+				from = pos + 1
+				return f(pos, line, payload)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if toEnd {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.done:
+			return nil
+		}
+	}
+}
+
 // call asks the core for an event and waits for the answer.
 func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answer, error) {
 	if err := l.refusing(); err != nil {
@@ -346,7 +375,7 @@ func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answ
 	select {
 	case l.marks <- call:
 	case <-l.done:
-		return Answer{}, errClosed
+		return Answer{}, marker.ErrStopped
 	default:
 		return Answer{}, marker.ErrInboxFull
 	}
@@ -356,7 +385,7 @@ func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answ
 	case <-ctx.Done():
 		return Answer{}, ctx.Err()
 	case <-l.done:
-		return Answer{}, errClosed
+		return Answer{}, marker.ErrStopped
 	}
 }
 
@@ -364,7 +393,7 @@ func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answ
 func (l *Loop) refusing() error {
 	switch {
 	case l.fenced.Load():
-		return ErrNotOwner
+		return marker.ErrNotOwner
 	case l.writer.Backlog() > backlogFull:
 		return marker.ErrInboxFull
 	}
@@ -374,17 +403,13 @@ func (l *Loop) refusing() error {
 // Unready says why the stream takes no events and actions, nil if it does.
 func (l *Loop) Unready() error {
 	if l.fenced.Load() {
-		return ErrNotOwner
+		return marker.ErrNotOwner
 	}
 	if h := l.writer.Health(); h.Err != nil {
-		return fmt.Errorf("%w: %w", ErrJournal, h.Err)
+		return fmt.Errorf("%w: %w", marker.ErrUnavailable, h.Err)
 	}
 	return nil
 }
-
-// ErrJournal is wrapped by the errors of a stream whose journal does not take
-// anything.
-var ErrJournal = errors.New("journal_unavailable: the journal (state.dir) takes nothing now, so nothing can be promised; media goes on; try again when /readyz says ready")
 
 // Snapshot returns the state at the newest frame sent.
 func (l *Loop) Snapshot(ctx context.Context) (state.Snapshot, error) {
@@ -437,7 +462,7 @@ func ask[T any](ctx context.Context, l *Loop, f func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-l.done:
-		return none, errClosed
+		return none, marker.ErrStopped
 	}
 	select {
 	case r := <-ready:
@@ -445,7 +470,7 @@ func ask[T any](ctx context.Context, l *Loop, f func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-l.done:
-		return none, errClosed
+		return none, marker.ErrStopped
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,26 @@ type Stream interface {
 	// is a *marker.FieldError or wraps one of package marker's; what it adds behind
 	// that one's text reaches the caller.
 	Mark(ctx context.Context, r marker.Request) (res marker.Resolved, replayed bool, err error)
+	// OpenWindow opens a window; closes is the timestamp at which it closes, 0 if it is
+	// closed by hand. The errors are those of Mark, or wrap one of package window's.
+	OpenWindow(ctx context.Context, r marker.OpenRequest) (res marker.Resolved, closes uint64, replayed bool, err error)
+	// CloseWindow closes a window (marker.WindowClosing) or voids it (marker.Void).
+	CloseWindow(ctx context.Context, r marker.CloseRequest, kind marker.Kind) (res marker.Resolved, replayed bool, err error)
+	// Windows describes the windows that are known: a value that encodes to a JSON
+	// array.
+	Windows(ctx context.Context) (any, error)
+	// Act takes an action of who calls and returns its receipt, a JSON object. It wraps
+	// ErrNoSession if the action names a session that is not the caller's.
+	Act(ctx context.Context, r marker.ActRequest, who auth.Identity) ([]byte, error)
+	// Receipt returns what a caller got for an action of theirs, or of a session of
+	// theirs, with the proof that it counts; nil if there is none.
+	Receipt(ctx context.Context, window, id, session string, who auth.Identity) (any, error)
+	// Keeps reports whether there is a journal.
+	Keeps() bool
+	// Follow calls f with every line of the journal from a position on, and its erasable
+	// part if there is one, as they become durable, until ctx ends or f fails. With
+	// toEnd it returns at the newest.
+	Follow(ctx context.Context, from uint64, toEnd bool, f func(pos uint64, line, payload []byte) error) error
 	// Snapshot returns the state, as viewers get it: a JSON object.
 	Snapshot(ctx context.Context) ([]byte, error)
 	// Info describes the stream: a value that encodes to a JSON object.
@@ -47,6 +68,9 @@ type Stream interface {
 
 // ErrGone is Subscribe's answer where the events that follow are kept no more.
 var ErrGone = errors.New("events after that seq are kept no more")
+
+// ErrNoSession: the session is not there, or another's.
+var ErrNoSession = errors.New("no such session of the caller's")
 
 // Options change what a handler does. A zero field means its default.
 type Options struct {
@@ -103,23 +127,35 @@ func Handler(streams Streams, authority auth.Authority, opts Options) http.Handl
 	h := &handler{streams: streams, opts: opts.withDefaults()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", problem.NotFound)
+	methods := map[string][]string{} // by path
 	route := func(path, method string, scope auth.Scope, f http.HandlerFunc) {
 		mux.Handle(method+" "+path, auth.Require(authority, scope, auth.StreamOf)(f))
-		allow := method + ", OPTIONS"
+		methods[path] = append(methods[path], method)
 		if method == http.MethodGet {
-			allow = "GET, HEAD, OPTIONS"
+			methods[path] = append(methods[path], http.MethodHead)
 		}
-		mux.HandleFunc(path, problem.MethodNotAllowed(allow))
-		mux.HandleFunc("OPTIONS "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", allow)
-			w.WriteHeader(http.StatusNoContent)
-		})
 	}
 	route("/v1/streams", http.MethodGet, auth.Read, h.list)
 	route("/v1/streams/{stream}", http.MethodGet, auth.Read, h.info)
 	route("/v1/streams/{stream}/state", http.MethodGet, auth.Read, h.state)
 	route("/v1/streams/{stream}/events", http.MethodGet, auth.Read, h.events)
 	route("/v1/streams/{stream}/markers", http.MethodPost, auth.Mark, h.mark)
+	const windows = "/v1/streams/{stream}/windows"
+	route(windows, http.MethodGet, auth.Read, h.windows)
+	route(windows, http.MethodPost, auth.Mark, h.openWindow)
+	route(windows+"/{window}/close", http.MethodPost, auth.Mark, h.closeWindow(marker.WindowClosing))
+	route(windows+"/{window}/void", http.MethodPost, auth.Mark, h.closeWindow(marker.Void))
+	route(windows+"/{window}/actions", http.MethodPost, auth.Act, h.act)
+	route(windows+"/{window}/receipts/{id}", http.MethodGet, auth.Act, h.receipt)
+	route("/v1/streams/{stream}/journal", http.MethodGet, auth.Mark, h.journal)
+	for path, known := range methods {
+		allow := strings.Join(append(known, http.MethodOptions), ", ")
+		mux.HandleFunc(path, problem.MethodNotAllowed(allow))
+		mux.HandleFunc("OPTIONS "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", allow)
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
 	mux.HandleFunc("GET /openapi.yaml", serveOpenAPI)
 	mux.HandleFunc("/openapi.yaml", problem.MethodNotAllowed("GET, HEAD"))
 	return auth.CORS(opts.Origins)(mux)

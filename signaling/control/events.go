@@ -46,22 +46,27 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	head := w.Header()
-	head.Set("Content-Type", "text/event-stream")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Accel-Buffering", "no") // some reverse proxies would hold events back
-	head.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(http.StatusOK)
+	startEventStream(w)
 	if r.Method == http.MethodHead {
 		return
 	}
 	h.send(ctx, w, events)
 }
 
-// send writes events until there are no more, or the reader does not take them.
-func (h *handler) send(ctx context.Context, w http.ResponseWriter, events <-chan []byte) {
+// startEventStream begins an answer of server-sent events.
+func startEventStream(w http.ResponseWriter) {
+	head := w.Header()
+	head.Set("Content-Type", "text/event-stream")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Accel-Buffering", "no") // some reverse proxies would hold events back
+	head.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+}
+
+// eventStream returns what writes to a reader, until that takes nothing any more.
+func (h *handler) eventStream(w http.ResponseWriter) (write func([]byte) bool) {
 	control := http.NewResponseController(w)
-	write := func(b []byte) bool {
+	return func(b []byte) bool {
 		// The server's own deadline is for whole answers. A writer that knows no
 		// deadlines has none to overrule.
 		_ = control.SetWriteDeadline(time.Now().Add(h.opts.WriteTimeout))
@@ -70,6 +75,11 @@ func (h *handler) send(ctx context.Context, w http.ResponseWriter, events <-chan
 		}
 		return control.Flush() == nil
 	}
+}
+
+// send writes events until there are no more, or the reader does not take them.
+func (h *handler) send(ctx context.Context, w http.ResponseWriter, events <-chan []byte) {
+	write := h.eventStream(w)
 	if !write([]byte("retry: 1000\n\n")) {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/framelock/relay/signaling/auth"
 	"github.com/framelock/relay/signaling/problem"
 	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/window"
 )
 
 // maxMarkBody is the largest body of a request for an event, in bytes. An event
@@ -25,20 +26,8 @@ func (h *handler) mark(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	// A page of another origin cannot send this type without asking first.
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		problem.Write(w, http.StatusUnsupportedMediaType, "the body must be JSON and say so",
-			problem.Field("Content-Type", r.Header.Get("Content-Type"), "application/json"))
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMarkBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		problem.Write(w, http.StatusRequestEntityTooLarge, "the body is too large; put larger data behind a URL and its hash",
-			problem.Field("body", "", "at most "+strconv.Itoa(maxMarkBody)+" bytes"))
-		return
-	}
-	if err != nil {
-		problem.Write(w, http.StatusBadRequest, "the body did not arrive whole; send the request again")
+	body, ok := readJSON(w, r)
+	if !ok {
 		return
 	}
 	request, err := marker.DecodeRequest(body)
@@ -47,24 +36,54 @@ func (h *handler) mark(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request.By = auth.FromContext(r.Context()).Name
-	wait := request.Timeout
-	if wait == 0 {
-		wait = marker.DefaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), wait+answerTimeout)
+	ctx, cancel := patience(r, request.Timeout)
 	defer cancel()
 	resolved, replayed, err := s.Mark(ctx, request)
+	h.answer(w, r, resolved, replayed, err)
+}
+
+// answer answers for a request that makes something, once.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, v any, replayed bool, err error) {
 	switch {
 	case err != nil:
 		h.refuse(w, r, err)
 	case replayed:
-		h.writeJSON(w, r, http.StatusOK, resolved)
+		h.writeJSON(w, r, http.StatusOK, v)
 	default:
-		h.writeJSON(w, r, http.StatusCreated, resolved)
+		h.writeJSON(w, r, http.StatusCreated, v)
 	}
 }
 
-// refusals are the statuses of package marker's errors. Their text tells the
+// patience bounds a call that may wait for a frame.
+func patience(r *http.Request, wait time.Duration) (context.Context, context.CancelFunc) {
+	if wait == 0 {
+		wait = marker.DefaultTimeout
+	}
+	return context.WithTimeout(r.Context(), wait+answerTimeout)
+}
+
+// readJSON reads the body of a call, or answers.
+func readJSON(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	// A page of another origin cannot send this type without asking first.
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		problem.Write(w, http.StatusUnsupportedMediaType, "the body must be JSON and say so",
+			problem.Field("Content-Type", r.Header.Get("Content-Type"), "application/json"))
+		return nil, false
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMarkBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		problem.Write(w, http.StatusRequestEntityTooLarge, "the body is too large; put larger data behind a URL and its hash",
+			problem.Field("body", "", "at most "+strconv.Itoa(maxMarkBody)+" bytes"))
+		return nil, false
+	}
+	if err != nil {
+		problem.Write(w, http.StatusBadRequest, "the body did not arrive whole; send the request again")
+		return nil, false
+	}
+	return body, true
+}
+
+// refusals are the statuses of the errors of packages marker and window. Their text tells the
 // caller what to do. What a stream adds behind it is meant for the caller too;
 // other wrappings are not.
 var refusals = []struct {
@@ -78,6 +97,14 @@ var refusals = []struct {
 	{marker.ErrUnresolvable, http.StatusConflict, 0},
 	{marker.ErrTooLarge, http.StatusRequestEntityTooLarge, 0},
 	{marker.ErrInboxFull, http.StatusTooManyRequests, time.Second},
+	{marker.ErrUnavailable, http.StatusServiceUnavailable, 2 * time.Second},
+	{marker.ErrStopped, http.StatusServiceUnavailable, 2 * time.Second},
+	{marker.ErrNotOwner, http.StatusServiceUnavailable, 0},
+	{window.ErrExists, http.StatusConflict, 0},
+	{window.ErrNotClosed, http.StatusConflict, 0},
+	{window.ErrPhase, http.StatusConflict, 0},
+	{window.ErrUnknown, http.StatusConflict, 0},
+	{window.ErrTooMany, http.StatusTooManyRequests, time.Second},
 }
 
 // refuse answers for an error of decoding or marking.

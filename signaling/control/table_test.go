@@ -106,6 +106,44 @@ func (t *table) Subscribe(ctx context.Context, after uint64) (<-chan []byte, err
 	return t.events, nil
 }
 
+func (t *table) OpenWindow(_ context.Context, r marker.OpenRequest) (marker.Resolved, uint64, bool, error) {
+	return marker.Resolved{ID: "open:" + r.Window, Seq: 4, TS: 160000000000000}, r.Deadline(160000000000000, time.Time{}), t.replayed, t.err
+}
+
+func (t *table) CloseWindow(_ context.Context, r marker.CloseRequest, k marker.Kind) (marker.Resolved, bool, error) {
+	return marker.Resolved{ID: r.Request(k).ID, Seq: 5, TS: 160000000090000}, t.replayed, t.err
+}
+
+func (t *table) Windows(context.Context) (any, error) { return []string{}, t.err }
+
+func (t *table) Act(_ context.Context, r marker.ActRequest, who auth.Identity) ([]byte, error) {
+	if r.Session != "" && r.Session != "mine" {
+		return nil, ErrNoSession
+	}
+	return fmt.Appendf(nil, `{"type":"receipt","id":%q,"window":%q,"by":%q}`, r.ID, r.Window, who.Name), t.err
+}
+
+func (t *table) Receipt(_ context.Context, _, id, _ string, _ auth.Identity) (any, error) {
+	if id != "a1" {
+		return nil, t.err
+	}
+	return json.RawMessage(`{"receipt":{},"action":{},"proof":null}`), t.err
+}
+
+func (t *table) Keeps() bool { return true }
+
+func (t *table) Follow(ctx context.Context, from uint64, toEnd bool, f func(uint64, []byte, []byte) error) error {
+	for pos := from; pos <= 3; pos++ {
+		if err := f(pos, fmt.Appendf(nil, `{"line":%d}`, pos), nil); err != nil {
+			return err
+		}
+	}
+	if !toEnd {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
 const markBody = `{"id":"r1","at":{"next":true}}`
 
 // call is one request and what its answer must be.
@@ -249,7 +287,7 @@ func TestOtherPaths(t *testing.T) {
 	for _, c := range []call{
 		{method: "GET", path: "/v1", status: 404, want: "/openapi.yaml lists what is"},
 		{method: "GET", path: "/v1/streams/", status: 404},
-		{method: "GET", path: "/v1/streams/wheel/windows", status: 404},
+		{method: "GET", path: "/v1/streams/wheel/nothing", status: 404},
 		{method: "POST", path: "/v1/streams/wheel", token: "reader", status: 405, header: map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
 		{method: "DELETE", path: "/v1/streams", token: "reader", status: 405, want: `"value":"DELETE"`},
 		{method: "GET", path: "/v1/streams/wheel/markers", token: "game", status: 405, header: map[string]string{"Allow": "POST, OPTIONS"}},

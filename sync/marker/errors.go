@@ -19,6 +19,12 @@ var (
 	ErrTooLarge = errors.New("too_large: the event exceeds 1,024 bytes as JSON; put larger data behind a URL and its hash")
 	// ErrInboxFull: too many requests wait for the stream.
 	ErrInboxFull = errors.New("inbox_full: too many requests are waiting for this stream; pause briefly, then send the same id again")
+	// ErrUnavailable: nothing can be made durable now.
+	ErrUnavailable = errors.New("journal_unavailable: the relay cannot keep anything now (see /readyz), so it promises nothing; media goes on; send the same id again when it is ready")
+	// ErrNotOwner: another relay has taken the stream.
+	ErrNotOwner = errors.New("not_owner: another relay has taken this stream over; send events and actions there")
+	// ErrStopped: the stream has been shut down.
+	ErrStopped = errors.New("stopped: the stream has been shut down; send the same id again when the relay is back")
 	// ErrUnresolvable: the request names no frame that this stream has or may get.
 	ErrUnresolvable = errors.New("unresolvable: the request names no frame of this stream; use an ssrc and ts that the relay received in the last 10 s, or a time at most 10 s away")
 )

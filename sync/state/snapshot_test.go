@@ -37,7 +37,7 @@ func TestSnapshotJSON(t *testing.T) {
 	if err := json.Unmarshal(got, &back); err != nil {
 		t.Fatal(err)
 	}
-	s.Recent = []json.RawMessage{}
+	s.Recent, s.Windows = []json.RawMessage{}, []Window{}
 	if diff := cmp.Diff(s, back); diff != "" {
 		t.Error(diff)
 	}
