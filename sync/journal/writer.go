@@ -14,8 +14,8 @@ type Entry interface {
 	// once, in the order of Put. An entry without a line only waits for those before
 	// it.
 	Encode() (line, payload []byte)
-	// Durable is called once, in the order of Put: with the position of its line when
-	// that is on the disk (of an entry without one, 0 or that of a line before it), or with why it will not be known to be.
+	// Durable is called once, in the order of Put: with the line's position when
+	// it is on the disk (of an entry without one, 0 or that of a line before it), or with why it will not be known to be.
 	Durable(pos uint64, err error)
 }
 
@@ -140,29 +140,64 @@ func (w *Writer) Run(ctx context.Context) error {
 	return err
 }
 
+// run fills a group while the one before is being appended.
 func (w *Writer) run(ctx context.Context) error {
-	g := group{w: w}
-	for {
-		if !g.fill() {
-			w.mu.Lock()
-			end := w.closed && len(w.waiting) == 0
-			w.mu.Unlock()
-			if end {
+	type outcome struct {
+		last uint64
+		err  error
+	}
+	in := intake{w: w}
+	now, next := &group{}, &group{}
+	answers := make(chan outcome, 1)
+	for busy := false; ; {
+		in.fill(next)
+		var ended <-chan struct{}
+		if !busy {
+			if len(next.entries) > 0 {
+				now, next, busy = next, now, true
+				go func(g *group) {
+					last, err := w.commit(ctx, g)
+					answers <- outcome{last, err}
+				}(now)
+				continue
+			}
+			if w.finished() {
 				return nil
 			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-w.ready:
+			ended = ctx.Done()
+		}
+		select {
+		case <-ended:
+			return ctx.Err()
+		case <-w.ready:
+		case a := <-answers:
+			if a.err != nil {
+				w.fail(a.err, now.entries, next.entries, in.rest())
+				return a.err
 			}
-			continue
+			for i, e := range now.entries {
+				e.Durable(now.position(i, a.last), nil)
+			}
+			w.done(len(now.entries))
+			now.clear()
+			busy = false
 		}
-		last, err := w.commit(ctx, &g)
-		if err != nil {
-			g.fail(err)
-			return err
+	}
+}
+
+func (w *Writer) finished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed && len(w.waiting) == 0
+}
+
+// fail reports err to entries that were taken.
+func (w *Writer) fail(err error, taken ...[]Entry) {
+	for _, entries := range taken {
+		for _, e := range entries {
+			e.Durable(0, err)
 		}
-		g.succeed(last)
+		w.done(len(entries))
 	}
 }
 
@@ -214,15 +249,35 @@ func (w *Writer) done(n int) {
 	w.taken -= n
 }
 
-// group is what goes into one record. Run's goroutine owns it.
+// group is what goes into one record.
 type group struct {
-	w *Writer
-
 	entries         []Entry
 	lines, payloads [][]byte
 	upTo            []int // by entry: how many lines there are up to it
+	size            int
+	full            bool
+}
 
-	taken []Entry // from the writer, and not encoded so far
+func (g *group) clear() {
+	clear(g.entries)
+	clear(g.lines)
+	clear(g.payloads)
+	g.entries, g.lines, g.payloads, g.upTo = g.entries[:0], g.lines[:0], g.payloads[:0], g.upTo[:0]
+	g.size, g.full = 0, false
+}
+
+// position returns that of entry i, if the last line has the position last.
+func (g *group) position(i int, last uint64) uint64 {
+	if g.upTo[i] == 0 {
+		return 0
+	}
+	return last - uint64(len(g.lines)-g.upTo[i])
+}
+
+// intake encodes what waits, in order. Run's goroutine owns it.
+type intake struct {
+	w     *Writer
+	taken []Entry // and not encoded so far
 	over  encoded // encoded, and too large for the group before; Entry nil if there is none
 }
 
@@ -231,19 +286,20 @@ type encoded struct {
 	line, payload []byte
 }
 
-// fill makes the next group of what waits, and reports whether there is any.
-func (g *group) fill() bool {
-	g.entries, g.lines, g.payloads, g.upTo = g.entries[:0], g.lines[:0], g.payloads[:0], g.upTo[:0]
-	for size := 0; len(g.entries) < g.w.o.MaxEntries; {
-		e := g.next()
+// fill adds to a group what waits, as far as there is room.
+func (in *intake) fill(g *group) {
+	o := &in.w.o
+	for len(g.entries) < o.MaxEntries && !g.full {
+		e := in.next(o.MaxEntries - len(g.entries))
 		if e.Entry == nil {
-			break
+			return
 		}
-		size += len(e.line) + len(e.payload)
-		if size > g.w.o.MaxBytes && len(g.entries) > 0 {
-			g.over = e
-			break
+		n := len(e.line) + len(e.payload)
+		if g.full = len(g.entries) > 0 && g.size+n > o.MaxBytes; g.full {
+			in.over = e
+			return
 		}
+		g.size += n
 		g.entries = append(g.entries, e.Entry)
 		if e.line != nil {
 			g.lines = append(g.lines, e.line)
@@ -251,46 +307,29 @@ func (g *group) fill() bool {
 		}
 		g.upTo = append(g.upTo, len(g.lines))
 	}
-	return len(g.entries) > 0
 }
 
-func (g *group) next() encoded {
-	if e := g.over; e.Entry != nil {
-		g.over = encoded{}
+// next encodes the next entry; it takes at most n at once from the writer.
+func (in *intake) next(n int) encoded {
+	if e := in.over; e.Entry != nil {
+		in.over = encoded{}
 		return e
 	}
-	if len(g.taken) == 0 {
-		if g.taken = g.w.take(g.w.o.MaxEntries - len(g.entries)); len(g.taken) == 0 {
+	if len(in.taken) == 0 {
+		if in.taken = in.w.take(n); len(in.taken) == 0 {
 			return encoded{}
 		}
 	}
-	e := encoded{Entry: g.taken[0]}
-	g.taken = g.taken[1:]
+	e := encoded{Entry: in.taken[0]}
+	in.taken = in.taken[1:]
 	e.line, e.payload = e.Encode()
 	return e
 }
 
-func (g *group) succeed(last uint64) {
-	before := last - uint64(len(g.lines))
-	for i, e := range g.entries {
-		pos := uint64(0)
-		if g.upTo[i] > 0 {
-			pos = before + uint64(g.upTo[i])
-		}
-		e.Durable(pos, nil)
+// rest returns what was taken and is in no group.
+func (in *intake) rest() []Entry {
+	if in.over.Entry == nil {
+		return in.taken
 	}
-	g.w.done(len(g.entries))
-}
-
-// fail reports err to everything that the group has taken.
-func (g *group) fail(err error) {
-	all := g.entries
-	if g.over.Entry != nil {
-		all = append(all, g.over.Entry)
-	}
-	all = append(all, g.taken...)
-	for _, e := range all {
-		e.Durable(0, err)
-	}
-	g.w.done(len(all))
+	return append([]Entry{in.over.Entry}, in.taken...)
 }
