@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -164,4 +165,103 @@ func (j *Journal) finish(ctx context.Context) error {
 	}
 	j.unfinished = nil
 	return nil
+}
+
+// maxMerged bounds the lines that EraseBefore writes as one record, in bytes.
+const maxMerged = 512 << 10
+
+// EraseBefore removes all payloads that were stored before a time. Their lines stay
+// at their positions. It writes the lines of many records as one and has JetStream
+// remove those records: their bytes leave the disk with the file that they are in,
+// at the latest when half of that file is removed. After an error the same call
+// goes on.
+func (j *Journal) EraseBefore(ctx context.Context, t time.Time) error {
+	j.erasing.Lock()
+	defer j.erasing.Unlock()
+	for {
+		p, err := j.oldest(ctx, t)
+		if err != nil {
+			return err
+		}
+		j.mu.Lock()
+		if p == nil {
+			err = j.finish(ctx)
+		} else {
+			err = j.replace(ctx, p)
+		}
+		j.mu.Unlock()
+		if p == nil || err != nil {
+			return err
+		}
+	}
+}
+
+// oldest makes one batch without payloads of the oldest consecutive ones from
+// before t, nil if there are none. Every record of lines before its end is in it or
+// was replaced before.
+func (j *Journal) oldest(ctx context.Context, t time.Time) (*replaced, error) {
+	j.mu.Lock()
+	err := j.finish(ctx)
+	old, end := slices.Clone(j.old), j.pos
+	j.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	p, size := &replaced{}, 0
+	for pos, from := uint64(1), uint64(1); pos <= end; {
+		var h *held
+		e, ok := old.at(pos)
+		if ok && !e.payloads {
+			if size > 0 {
+				break
+			}
+			pos = e.last + 1
+			continue
+		}
+		if ok {
+			h, err = j.heldIn(ctx, e.seq)
+		} else {
+			h, err = j.original(ctx, from, pos)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.at >= t.UnixNano() || size > 0 && size+h.size() > maxMerged {
+			break
+		}
+		if ok {
+			p.seqs = append(p.seqs, e.seq)
+		} else {
+			p.through, from = h.seq, h.seq+1
+		}
+		size += h.size()
+		p.at, p.batch.pos, p.batch.order = max(p.at, h.at), h.pos, h.order
+		p.batch.lines = append(p.batch.lines, h.lines...)
+		pos = h.pos + 1
+	}
+	if size == 0 {
+		return nil, nil
+	}
+	slices.Sort(p.seqs)
+	return p, nil
+}
+
+// original reads the first record of lines at or after a sequence; it begins with
+// the line at pos.
+func (j *Journal) original(ctx context.Context, seq, pos uint64) (*held, error) {
+	m, err := j.get(ctx, seq, subjectLines)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, fmt.Errorf("%w: the line at %d is missing", ErrDamaged, pos)
+	}
+	r, err := decode(m)
+	if err != nil {
+		return nil, err
+	}
+	if r.first() != pos {
+		return nil, fmt.Errorf("%w: the line at %d is missing", ErrDamaged, pos)
+	}
+	return &held{r.batch, m.Sequence, m.Time.UnixNano()}, nil
 }

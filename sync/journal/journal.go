@@ -180,13 +180,12 @@ func wrongSequence(err error) bool {
 
 // recoverTail reads where the journal ends.
 func (j *Journal) recoverTail(ctx context.Context) error {
-	var newest uint64
 	for _, subject := range []string{subjectLines, subjectReplaced} {
 		m, err := j.last(ctx, subject)
 		if err != nil {
 			return err
 		}
-		if m == nil || m.Sequence < newest {
+		if m == nil {
 			continue
 		}
 		if m.Sequence > j.seq {
@@ -196,7 +195,10 @@ func (j *Journal) recoverTail(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		newest, j.pos, j.order = m.Sequence, r.pos, r.order
+		j.pos, j.order = max(j.pos, r.pos), max(j.order, r.order)
+		if r.replaced != nil {
+			j.unfinished = r.replaced
+		}
 	}
 	return nil
 }
@@ -209,19 +211,16 @@ func decode(m *jetstream.RawStreamMsg) (*record, error) {
 	return r, nil
 }
 
-// recoverReplaced reads all records of replaced lines. At most the newest of them
-// may have been left unfinished.
+// recoverReplaced finds all replaced lines. At most the newest of them may have been
+// left unfinished.
 func (j *Journal) recoverReplaced(ctx context.Context) error {
-	return j.scan(ctx, subjectReplaced, 1, func(seq uint64, _ time.Time, data []byte) error {
-		r, err := decodeRecord(data)
-		if err == nil && r.replaced == nil {
-			err = fmt.Errorf("%w: lines on the wrong subject", errFraming)
-		}
+	return j.scan(ctx, subjectReplaced, 1, func(seq uint64, m jetstream.Msg) error {
+		e, err := parseEntry(m.Headers().Get(headerLines))
 		if err != nil {
-			return fmt.Errorf("%w: message %d: %w", ErrDamaged, seq, err)
+			return fmt.Errorf("%w: message %d: header %s: %w", ErrDamaged, seq, headerLines, err)
 		}
-		j.old.add(seq, &r.replaced.batch)
-		j.unfinished = &replaced{through: r.replaced.through, seqs: r.replaced.seqs}
+		e.seq = seq
+		j.old.add(e)
 		return nil
 	})
 }
@@ -337,6 +336,7 @@ func (j *Journal) publish(ctx context.Context, r *record, data []byte) (seq uint
 	m := &nats.Msg{Subject: j.prefix + subjectLines, Data: data}
 	if r.replaced != nil {
 		m.Subject = j.prefix + subjectReplaced
+		m.Header = nats.Header{headerLines: {entryOf(&r.replaced.batch).String()}}
 	}
 	err = j.s.call(ctx, func(ctx context.Context, l *life) error {
 		ack, err := l.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequence(j.seq), jetstream.WithRetryAttempts(0))
@@ -377,7 +377,9 @@ func (j *Journal) next(ctx context.Context) ([]byte, error) {
 func (j *Journal) take(r *record, seq uint64) {
 	j.seq, j.pos, j.order, j.uncertain = seq, r.pos, r.order, false
 	if r.replaced != nil {
-		j.old.add(seq, &r.replaced.batch)
+		e := entryOf(&r.replaced.batch)
+		e.seq = seq
+		j.old.add(e)
 		j.unfinished = r.replaced
 	}
 }

@@ -15,11 +15,37 @@ import (
 type index []entry
 
 // entry is one batch of replaced lines.
-type entry struct{ first, last, order, seq uint64 }
+type entry struct {
+	first, last, order, seq uint64
+	payloads                bool // it has some left
+}
 
-// add puts a batch in the place of all that lie inside it.
-func (x *index) add(seq uint64, b *batch) {
-	e := entry{b.first(), b.pos, b.order, seq}
+func entryOf(b *batch) entry {
+	e := entry{first: b.first(), last: b.pos, order: b.order}
+	for i := range b.lines {
+		e.payloads = e.payloads || b.payload(i) != nil
+	}
+	return e
+}
+
+// headerLines tells, of a message with replaced lines, what its entry says, so that
+// the index can be built without the lines.
+const headerLines = "Framelock-Lines"
+
+func (e entry) String() string {
+	return fmt.Sprintf("%d %d %d %t", e.first, e.last, e.order, e.payloads)
+}
+
+func parseEntry(s string) (e entry, err error) {
+	_, err = fmt.Sscanf(s, "%d %d %d %t", &e.first, &e.last, &e.order, &e.payloads)
+	if err == nil && (e.first == 0 || e.first > e.last) {
+		err = errors.New("not positions")
+	}
+	return e, err
+}
+
+// add puts an entry in the place of all that lie inside it.
+func (x *index) add(e entry) {
 	from := sort.Search(len(*x), func(i int) bool { return (*x)[i].last >= e.first })
 	to := sort.Search(len(*x), func(i int) bool { return (*x)[i].first > e.last })
 	*x = slices.Replace(*x, from, to, e)
@@ -78,8 +104,8 @@ func (j *Journal) Read(ctx context.Context, from uint64, f func(pos uint64, line
 		}
 		return nil
 	}
-	err = j.scan(ctx, subjectLines, start, func(seq uint64, _ time.Time, data []byte) error {
-		r, err := decodeRecord(data)
+	err = j.scan(ctx, subjectLines, start, func(seq uint64, m jetstream.Msg) error {
+		r, err := decodeRecord(m.Data())
 		if err != nil {
 			return fmt.Errorf("%w: message %d: %w", ErrDamaged, seq, err)
 		}
@@ -195,14 +221,15 @@ func (j *Journal) stream(ctx context.Context, f func(context.Context, jetstream.
 }
 
 // scan calls f for every message of a subject from sequence from on that is there
-// now.
-func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(seq uint64, at time.Time, data []byte) error) error {
+// now; of those of replaced lines it gets only the header.
+func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(seq uint64, m jetstream.Msg) error) error {
 	var messages jetstream.MessagesContext
 	var left uint64
 	err := j.stream(ctx, func(ctx context.Context, s jetstream.Stream) error {
 		c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{j.prefix + subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
-			OptStartSeq: max(from, 1), InactiveThreshold: 10 * time.Second, // it goes by itself
+			OptStartSeq: max(from, 1), HeadersOnly: subject == subjectReplaced,
+			InactiveThreshold: 10 * time.Second, // it goes by itself
 		})
 		if err != nil {
 			return err
@@ -230,7 +257,7 @@ func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(
 		if err != nil {
 			return err
 		}
-		if err := f(d.Sequence.Stream, d.Timestamp, m.Data()); err != nil {
+		if err := f(d.Sequence.Stream, m); err != nil {
 			return err
 		}
 		if d.NumPending == 0 {
