@@ -160,6 +160,7 @@ func TestEraseBefore(t *testing.T) {
 // Whatever is appended, erased and reopened in whatever order, lines stay where
 // they are and lose the payloads that were erased.
 func TestErasingModel(t *testing.T) {
+	fewer(t, 10) // each starts servers and waits for a disk
 	rapid.Check(t, func(r *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {

@@ -212,7 +212,7 @@ func (j *Journal) end(ctx context.Context) (seq uint64, err error) {
 
 func (j *Journal) stream(ctx context.Context, f func(context.Context, jetstream.Stream) error) error {
 	return j.s.call(ctx, func(ctx context.Context, l *life) error {
-		s, err := l.js.Stream(ctx, j.name)
+		s, err := l.stream(ctx, j.name)
 		if err != nil {
 			return err
 		}

@@ -56,6 +56,20 @@ type life struct {
 	nats *server.Server          // nil with a cluster
 	conn *nats.Conn
 	js   jetstream.JetStream
+
+	streams *sync.Map // jetstream.Stream by name, which saves a request for each request
+}
+
+// stream returns the handle of a JetStream stream.
+func (l *life) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	if s, ok := l.streams.Load(name); ok {
+		return s.(jetstream.Stream), nil
+	}
+	s, err := l.js.Stream(ctx, name)
+	if err == nil {
+		l.streams.Store(name, s)
+	}
+	return s, err
 }
 
 // Start starts the embedded server, or connects to the cluster at o.URL. With a
@@ -104,7 +118,7 @@ func (s *Server) Close() error {
 var errClosed = errors.New("the server of the journals was closed")
 
 func (s *Server) begin() (*life, error) {
-	l := &life{}
+	l := &life{streams: &sync.Map{}}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	var err error
 	if s.o.URL != "" {
