@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -134,3 +135,22 @@ func OpenCheckpoint(signed []byte, origin string, keys ...string) (Opened, error
 	}
 	return Opened{Checkpoint: c, Key: named[n.Sigs[0].Hash], Others: len(n.UnverifiedSigs)}, nil
 }
+
+// canonical reports whether a note has just the form that a Signer gives it, to
+// the byte, with one signature. Base64 leaves bits that say nothing, and readers of
+// notes pass over signatures that they do not know; in an export neither is there.
+func canonical(signed []byte) bool {
+	text, signature, ok := bytes.Cut(signed, []byte("\n\n"))
+	if !ok || bytes.Count(signature, []byte("\n")) != 1 || bytes.Contains(text, []byte("\n\n")) {
+		return false
+	}
+	_, b64, ok := bytes.Cut(bytes.TrimSuffix(bytes.TrimPrefix(signature, []byte(signaturePrefix)), []byte("\n")), []byte(" "))
+	if !ok {
+		return false
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(string(b64))
+	return err == nil && base64.StdEncoding.EncodeToString(raw) == string(b64)
+}
+
+// signaturePrefix begins each line of a note's signature block: an em dash.
+const signaturePrefix = "— "

@@ -3,7 +3,9 @@ package transcript
 import (
 	"crypto"
 	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -75,13 +77,33 @@ func (s noteSigner) Sign(text []byte) ([]byte, error) {
 	return sig, nil
 }
 
-// ParseKey reads a note verifier key.
+// ParseKey reads a note verifier key of an Ed25519 key. Each key has one form.
 func ParseKey(text string) (note.Verifier, error) {
 	v, err := note.NewVerifier(text)
+	if err == nil {
+		_, _, err = splitKey(text)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("key %.200q is not a note verifier key (allowed: <name>+<hash>+<base64 of an Ed25519 key>): %w", text, err)
+		return nil, fmt.Errorf("key %.200q is not a note verifier key (allowed: <origin>+<hash>+<base64 of an Ed25519 key>): %w", text, err)
 	}
 	return v, nil
+}
+
+// splitKey returns the name and the public key of a verifier key.
+func splitKey(text string) (string, ed25519.PublicKey, error) {
+	name, rest, _ := strings.Cut(text, "+")
+	_, b64, _ := strings.Cut(rest, "+")
+	raw, err := base64.StdEncoding.DecodeString(b64)
+	if err != nil || len(raw) != 1+ed25519.PublicKeySize {
+		return "", nil, fmt.Errorf("%q holds no Ed25519 key", b64)
+	}
+	switch again, err := note.NewEd25519VerifierKey(name, raw[1:]); {
+	case err != nil:
+		return "", nil, err
+	case again != text:
+		return "", nil, fmt.Errorf("its canonical form is %q", again)
+	}
+	return name, raw[1:], nil
 }
 
 // Head is the part of a snapshot that begins a viewer's tree: it covers every event
