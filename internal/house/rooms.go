@@ -50,6 +50,7 @@ var rooms = []room{
 	{dir: "media/egress", imports: join([]string{"media/forward", "media/udp", "media/congestion", "media/ice", "media/srtp"}, bytesOf), built: true},
 	{dir: "media/ingest", imports: join([]string{"media/forward", "media/udp"}, bytesOf), built: true},
 	{dir: "sync/journal", imports: events, built: true},
+	{dir: "sync/tiles", imports: events, built: true},
 
 	{dir: "media/udp", imports: bytesOf, built: true},
 	{dir: "media/ice", pure: true, built: true},
