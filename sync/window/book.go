@@ -1,6 +1,7 @@
 package window
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,8 @@ type Book struct {
 	last    uint64    // newest order
 	newest  time.Time // newest time that a line has stated
 	scratch []byte    // a leaf: 0 and the line
+
+	anomalies Anomalies
 }
 
 // room is one window.
@@ -94,6 +97,9 @@ func (b *Book) Time(now time.Time) time.Time {
 	return now
 }
 
+// Anomalies returns the counters of what deceiving viewers would show.
+func (b *Book) Anomalies() *Anomalies { return &b.anomalies }
+
 // LastOrder returns the order of the newest action, 0 before the first.
 func (b *Book) LastOrder() uint64 { return b.last }
 
@@ -107,7 +113,7 @@ func (b *Book) Check(kind marker.Kind, window string) error {
 	case marker.WindowOpen:
 		switch {
 		case !marker.ValidName(window):
-			return fmt.Errorf("window: %q is not accepted; allowed: 1 to 64 letters, digits or . _ : -", brief([]byte(window)))
+			return &marker.FieldError{Field: "window", Value: brief([]byte(window)), Allowed: "1 to 64 letters, digits or . _ : -"}
 		case r != nil:
 			return fmt.Errorf("window %s: %w", window, ErrExists)
 		case b.open >= MaxOpen:
@@ -179,7 +185,7 @@ func (b *Book) applyOpen(e *marker.Event) error {
 
 func (b *Book) applyClosing(r *room, e *marker.Event) error {
 	var c ClosingData
-	if err := json.Unmarshal(e.Data, &c); err != nil {
+	if err := decodeData(e.Data, &c); err != nil {
 		return fmt.Errorf("window.closing of %s: %w", e.Window, err)
 	}
 	switch c.Reason {
@@ -193,19 +199,19 @@ func (b *Book) applyClosing(r *room, e *marker.Event) error {
 			Field: "close_ts", Value: fmt.Sprint(c.CloseTS), Allowed: fmt.Sprintf("%d, where the window opened, to 9007199254740991", r.OpenTS),
 		})
 	}
-	if c.At.Before(b.newest) {
+	if c.At.Location() != time.UTC || c.At.Before(b.newest) {
 		return fmt.Errorf("window.closing of %s: %w", e.Window, &marker.FieldError{
-			Field: "at", Value: c.At.Format(time.RFC3339Nano), Allowed: "a time not before that of an earlier line, " + b.newest.Format(time.RFC3339Nano),
+			Field: "at", Value: c.At.Format(time.RFC3339Nano), Allowed: "a time in UTC not before that of an earlier line, " + b.newest.Format(time.RFC3339Nano),
 		})
 	}
-	r.Phase, r.CloseTS, r.ClosingAt, r.ClosingReason = Closing, c.CloseTS, c.At.UTC(), c.Reason
+	r.Phase, r.CloseTS, r.ClosingAt, r.ClosingReason = Closing, c.CloseTS, c.At, c.Reason
 	b.newest = r.ClosingAt
 	return nil
 }
 
 func (b *Book) applyClose(r *room, e *marker.Event) error {
 	var c CloseData
-	if err := json.Unmarshal(e.Data, &c); err != nil {
+	if err := decodeData(e.Data, &c); err != nil {
 		return fmt.Errorf("window.close of %s: %w", e.Window, err)
 	}
 	if want := r.info().CloseData(); c != want {
@@ -213,6 +219,22 @@ func (b *Book) applyClose(r *room, e *marker.Event) error {
 	}
 	r.proven = true
 	b.end(r, Closed)
+	return nil
+}
+
+// decodeData reads the data of an event that the relay itself makes, in exactly the
+// form that it writes: nothing that two readers could take for different things.
+func decodeData(data []byte, into any) error {
+	if err := json.Unmarshal(data, into); err != nil {
+		return err
+	}
+	again, err := json.Marshal(into)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(again, data) {
+		return &marker.FieldError{Field: "data", Value: brief(data), Allowed: "exactly the members and the form that the relay writes, such as " + string(again)}
+	}
 	return nil
 }
 

@@ -180,6 +180,12 @@ func (b *Book) register(a *Action) {
 	r.subjects[a.Subject]++
 	b.scratch = a.append(append(b.scratch[:0], 0))
 	r.tree.add(b.scratch)
+	if r.Phase == Closing {
+		r.InGrace++
+	}
+	if a.Session != "" {
+		b.anomalies.add(a, r.Phase == Closing)
+	}
 }
 
 // rememberRejected makes room for one rejected action among the newest.

@@ -131,7 +131,7 @@ func (r *Rules) UnmarshalJSON(b []byte) error {
 	var read Rules
 	seen := make(map[string]bool, len(ruleFields))
 	dec := json.NewDecoder(bytes.NewReader(b))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') || !json.Valid(b) {
 		return &marker.FieldError{Field: "data", Value: brief(b), Allowed: "a JSON object"}
 	}
 	for dec.More() {

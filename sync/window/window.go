@@ -74,6 +74,7 @@ type Window struct {
 	CloseTS  uint64 // the first on which they no longer are; 0 until Closing
 	Rules    Rules
 	Accepted int
+	InGrace  int // of the accepted, those received after the closing
 	// Rejected counts the rejected actions that named this window while it was open or
 	// closing.
 	Rejected      int
