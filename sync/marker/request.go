@@ -154,16 +154,22 @@ func (a At) validate() error {
 	return nil
 }
 
-// ValidName reports whether s may be an id or the name of a window.
+// nameBytes are the bytes that a name may have.
+var nameBytes = func() (may [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") {
+		may[c] = true
+	}
+	return may
+}()
+
+// ValidName reports whether s may be an id or the name of a window: 1 to 64 letters,
+// digits or one of . _ : -
 func ValidName(s string) bool {
 	if s == "" || len(s) > MaxNameLength {
 		return false
 	}
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '.', c == '_', c == ':', c == '-':
-		default:
+		if !nameBytes[s[i]] {
 			return false
 		}
 	}

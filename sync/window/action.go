@@ -101,16 +101,16 @@ func (a *Action) append(b []byte) []byte {
 	}
 	b = strconv.AppendFloat(append(b, `,"rtt_ms":`...), a.RTTMS, 'f', -1, 64)
 	b = strconv.AppendInt(append(b, `,"size":`...), int64(a.Size), 10)
-	b = appendName(append(b, `,"commitment":`...), a.Commitment)
-	b = appendName(append(b, `,"verdict":`...), a.Verdict)
+	b = append(append(b, `,"commitment":"`...), a.Commitment...)
+	b = append(append(b, `","verdict":"`...), a.Verdict...)
 	if a.Reason != "" {
-		b = appendName(append(b, `,"reason":`...), a.Reason)
+		b = append(append(b, `","reason":"`...), a.Reason...)
 	}
-	return append(b, '}')
+	return append(b, `"}`...)
 }
 
-// appendName writes a string that needs no escapes. Anything else, which no valid
-// action has, cannot break out of its quotes.
+// appendName writes what a viewer may have chosen. A valid name needs no escapes;
+// anything else, which Judge lets no action have, cannot break out of its quotes.
 func appendName(b []byte, s string) []byte {
 	if !marker.ValidName(s) {
 		return strconv.AppendQuote(b, s)
@@ -163,13 +163,15 @@ func (a *Action) checkLine() error {
 
 // check returns what keeps the facts from being recorded.
 func (a *Action) check() error {
-	for _, n := range [...]struct {
-		field, value string
-		may          bool
-	}{{"window", a.Window, false}, {"id", a.ID, false}, {"subject", a.Subject, false}, {"session", a.Session, true}} {
-		if !marker.ValidName(n.value) && !(n.may && n.value == "") {
-			return fmt.Errorf("%s: %q is not accepted; allowed: 1 to 64 letters, digits or . _ : -", n.field, brief([]byte(n.value)))
-		}
+	switch {
+	case !marker.ValidName(a.Window):
+		return nameError("window", a.Window)
+	case !marker.ValidName(a.ID):
+		return nameError("id", a.ID)
+	case !marker.ValidName(a.Subject):
+		return nameError("subject", a.Subject)
+	case a.Session != "" && !marker.ValidName(a.Session):
+		return nameError("session", a.Session)
 	}
 	if y := a.ReceivedAt.Year(); y < 1970 || y > 9999 {
 		return fmt.Errorf("received_at: %v is not accepted; allowed: a time from 1970 to 9999", a.ReceivedAt)
@@ -187,6 +189,10 @@ func (a *Action) check() error {
 		return fmt.Errorf("commitment: %q is not accepted; allowed: 64 lower-case hexadecimal digits", brief([]byte(a.Commitment)))
 	}
 	return a.checkFrames()
+}
+
+func nameError(field, value string) error {
+	return &marker.FieldError{Field: field, Value: brief([]byte(value)), Allowed: "1 to 64 letters, digits or . _ : -"}
 }
 
 func (a *Action) checkFrames() error {

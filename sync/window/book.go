@@ -113,7 +113,7 @@ func (b *Book) Check(kind marker.Kind, window string) error {
 	case marker.WindowOpen:
 		switch {
 		case !marker.ValidName(window):
-			return &marker.FieldError{Field: "window", Value: brief([]byte(window)), Allowed: "1 to 64 letters, digits or . _ : -"}
+			return nameError("window", window)
 		case r != nil:
 			return fmt.Errorf("window %s: %w", window, ErrExists)
 		case b.open >= MaxOpen:
@@ -273,7 +273,7 @@ func (b *Book) forget(r *room) {
 }
 
 // sweepStep is how many ids of forgotten windows one action has removed.
-const sweepStep = 8
+const sweepStep = 4
 
 // sweep removes some ids of forgotten windows, few at a time so that forgetting a
 // large window does not hold up the stream. lookup ignores those that are left.

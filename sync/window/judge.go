@@ -35,16 +35,17 @@ func (b *Book) Judge(a *Action) (earlier *Action) {
 	if used && sameRequest(e.action, a) {
 		return e.action
 	}
+	r := b.windows[a.Window]
 	a.Order = b.last + 1
 	a.Reason = ReasonIDReused
 	if !used {
-		a.Reason = b.reason(a)
+		a.Reason = r.reason(a)
 	}
 	a.Verdict = Accepted
 	if a.Reason != "" {
 		a.Verdict = Rejected
 	}
-	b.register(a)
+	b.register(a, r)
 	return nil
 }
 
@@ -71,9 +72,9 @@ func sameRequest(earlier, a *Action) bool {
 		earlier.Digest == a.Digest && a.Digest != [32]byte{}
 }
 
-// reason returns why an action is rejected, "" if it is accepted.
-func (b *Book) reason(a *Action) string {
-	r := b.windows[a.Window]
+// reason returns why an action is rejected, "" if it is accepted. r is nil if the
+// window is not known.
+func (r *room) reason(a *Action) string {
 	switch {
 	case r == nil:
 		return ReasonWindowUnknown
@@ -162,10 +163,9 @@ func (a *Action) tooOld(newest uint64, maxAge time.Duration) bool {
 	return a.ReceivedAt.Sub(a.Superseded) > maxAge+credit
 }
 
-// register takes an adjudicated action into the Book.
-func (b *Book) register(a *Action) {
+// register takes an adjudicated action into the Book. r is its window, if known.
+func (b *Book) register(a *Action, r *room) {
 	b.last, b.newest = a.Order, a.ReceivedAt
-	r := b.windows[a.Window]
 	if a.Verdict == Rejected {
 		if r != nil && r.Phase < Closed {
 			r.Rejected++
@@ -252,18 +252,18 @@ func (b *Book) Restore(a *Action) error {
 	if a.ReceivedAt.Before(b.newest) {
 		return mismatch("received_at "+a.ReceivedAt.Format(time.RFC3339Nano), "no time before "+b.newest.Format(time.RFC3339Nano))
 	}
-	reason := ReasonIDReused
+	r, reason := b.windows[a.Window], ReasonIDReused
 	e, used := b.lookup(a.Subject, a.ID)
 	switch {
 	case used && sameRequest(e.action, a):
 		return mismatch(a.verdict(), fmt.Sprintf("no line, for it repeats action %d", e.action.Order))
 	case !used:
-		reason = b.reason(a)
+		reason = r.reason(a)
 	}
 	if reason != a.Reason {
 		return mismatch(a.verdict(), verdictOf(reason))
 	}
-	b.register(a)
+	b.register(a, r)
 	return nil
 }
 
