@@ -38,7 +38,7 @@ var rooms = []room{
 
 	{dir: "signaling/whep", imports: join([]string{"signaling/", "media/egress"}, cores), built: true},
 	{dir: "signaling/whip", imports: join([]string{"signaling/", "media/ingest"}, cores)},
-	{dir: "signaling/control", imports: join([]string{"signaling/auth", "signaling/problem", "sync/journal"}, events), built: true},
+	{dir: "signaling/control", imports: join([]string{"signaling/auth", "signaling/problem", "sync/journal", "sync/tiles"}, events), built: true},
 	{dir: "signaling/turn", imports: []string{"signaling/auth"}},
 	{dir: "signaling/auth", imports: []string{"signaling/problem"}, built: true},
 	{dir: "signaling/problem", built: true},

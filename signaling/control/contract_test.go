@@ -73,4 +73,5 @@ func init() {
 	text := openapi3filter.FileBodyDecoder // the body as a string
 	openapi3filter.RegisterBodyDecoder("text/event-stream", text)
 	openapi3filter.RegisterBodyDecoder("application/yaml", text)
+	openapi3filter.RegisterBodyDecoder("text/plain; charset=utf-8", text)
 }

@@ -84,6 +84,8 @@ type Options struct {
 	Heartbeat time.Duration
 	// WriteTimeout is how long a reader of events may block a write: 10 s.
 	WriteTimeout time.Duration
+	// Logs are served below /v1/streams/{stream}/log; nil serves none.
+	Logs Logs
 	// MaxSubscribers is how many callers may follow events at a time: 1,024.
 	MaxSubscribers int
 }
@@ -148,6 +150,11 @@ func Handler(streams Streams, authority auth.Authority, opts Options) http.Handl
 	route(windows+"/{window}/actions", http.MethodPost, auth.Act, h.act)
 	route(windows+"/{window}/receipts/{id}", http.MethodGet, auth.Act, h.receipt)
 	route("/v1/streams/{stream}/journal", http.MethodGet, auth.Mark, h.journal)
+	if opts.Logs != nil {
+		route("/v1/streams/{stream}/log/checkpoint", http.MethodGet, auth.Read, h.logCheckpoint)
+		route("/v1/streams/{stream}/log/tile/{path...}", http.MethodGet, auth.Read, h.logTile)
+		route("/v1/streams/{stream}/log/proof/{seq}", http.MethodGet, auth.Read, h.logProof)
+	}
 	for path, known := range methods {
 		allow := strings.Join(append(known, http.MethodOptions), ", ")
 		mux.HandleFunc(path, problem.MethodNotAllowed(allow))

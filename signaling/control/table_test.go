@@ -14,6 +14,8 @@ import (
 
 	"github.com/framelock/relay/signaling/auth"
 	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/tiles"
+	"github.com/framelock/relay/sync/transcript"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 )
@@ -144,6 +146,22 @@ func (t *table) Follow(ctx context.Context, from uint64, toEnd bool, f func(uint
 	return ctx.Err()
 }
 
+// log is a log that is what the table's other methods are.
+type log struct{ err error }
+
+func (t *table) Log(name string) (Log, bool) { return log{t.err}, name == "wheel" }
+
+func (l log) Checkpoint() (string, bool) { return "a\n1\nroot\n", l.err == nil }
+
+func (l log) Read(path string) ([]byte, error) { return []byte(path), l.err }
+
+func (l log) Proof(seq uint64) (transcript.EventProof, error) {
+	return transcript.EventProof{
+		Event: `{"v":1}`, Note: "a\n1\nroot\n",
+		Proof: transcript.Proof{Index: seq - 1, Size: seq, Hashes: []transcript.Hash{transcript.LeafHash(nil)}},
+	}, l.err
+}
+
 const markBody = `{"id":"r1","at":{"next":true}}`
 
 // call is one request and what its answer must be.
@@ -227,6 +245,33 @@ var calls = []call{
 	{name: "mark fails", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: errors.New("secret cause"), status: 500},
 	{name: "mark is late", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: context.DeadlineExceeded, status: 503, want: "same id", header: retry},
 
+	{name: "checkpoint", method: "GET", path: "/v1/streams/wheel/log/checkpoint", token: "reader", status: 200, want: "a\n1\nroot\n",
+		header: map[string]string{"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "private, max-age=1", "X-Content-Type-Options": "nosniff"}},
+	{name: "checkpoint without a token", method: "GET", path: "/v1/streams/wheel/log/checkpoint", status: 401},
+	{name: "checkpoint of another's stream", method: "GET", path: "/v1/streams/wheel/log/checkpoint", token: "guest", status: 403},
+	{name: "checkpoint of no log", method: "GET", path: "/v1/streams/baccarat/log/checkpoint", token: "reader", status: 404, want: `"field":"stream"`},
+	{name: "checkpoint before the first", method: "GET", path: "/v1/streams/wheel/log/checkpoint", token: "reader", err: errors.New("none"), status: 404, want: "no checkpoint yet"},
+
+	{name: "tile", method: "GET", path: "/v1/streams/wheel/log/tile/0/067", token: "reader", status: 200, want: "tile/0/067",
+		header: map[string]string{"Content-Type": "application/octet-stream", "Cache-Control": "private, max-age=31536000, immutable"}},
+	{name: "bundle", method: "GET", path: "/v1/streams/wheel/log/tile/entries/067", token: "reader", status: 200, want: "tile/entries/067"},
+	{name: "tile that is none", method: "GET", path: "/v1/streams/wheel/log/tile/data/067", token: "reader", err: tiles.ErrPath, status: 400, want: `"field":"path","value":"data/067"`},
+	{name: "tile without a token", method: "GET", path: "/v1/streams/wheel/log/tile/0/067", status: 401},
+	{name: "tile of another's stream", method: "GET", path: "/v1/streams/wheel/log/tile/0/067", token: "guest", status: 403},
+	{name: "tile of no log", method: "GET", path: "/v1/streams/baccarat/log/tile/0/067", token: "reader", status: 404},
+	{name: "tile that is not there", method: "GET", path: "/v1/streams/wheel/log/tile/0/067", token: "reader", err: fmt.Errorf("secret: %w", tiles.ErrNotFound), status: 404, want: `"value":"0/067"`},
+	{name: "tile fails", method: "GET", path: "/v1/streams/wheel/log/tile/0/067", token: "reader", err: errors.New("secret cause"), status: 500},
+
+	{name: "proof", method: "GET", path: "/v1/streams/wheel/log/proof/7", token: "reader", status: 200, want: `{"event":"{\"v\":1}","index":6,"size":7,"hashes":["6e340b9c`,
+		header: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}},
+	{name: "proof of no seq", method: "GET", path: "/v1/streams/wheel/log/proof/0", token: "reader", status: 400, want: `"field":"seq","value":"0"`},
+	{name: "proof of too much", method: "GET", path: "/v1/streams/wheel/log/proof/9007199254740992", token: "reader", status: 400},
+	{name: "proof without a token", method: "GET", path: "/v1/streams/wheel/log/proof/7", status: 401},
+	{name: "proof of another's stream", method: "GET", path: "/v1/streams/wheel/log/proof/7", token: "guest", status: 403},
+	{name: "proof of no log", method: "GET", path: "/v1/streams/baccarat/log/proof/7", token: "reader", status: 404},
+	{name: "proof of what is not covered", method: "GET", path: "/v1/streams/wheel/log/proof/7", token: "reader", err: fmt.Errorf("secret: %w", tiles.ErrNotFound), status: 404, want: `"value":"7"`},
+	{name: "proof fails", method: "GET", path: "/v1/streams/wheel/log/proof/7", token: "reader", err: errors.New("secret cause"), status: 500},
+
 	{name: "description", method: "GET", path: "/openapi.yaml", status: 200, want: "openapi: 3.0.3",
 		header: map[string]string{"Content-Type": "application/yaml"}},
 }
@@ -272,7 +317,7 @@ func TestCalls(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newTable(t)
 			s.err = c.err
-			r, w := c.do(Handler(s, people, Options{}))
+			r, w := c.do(Handler(s, people, Options{Logs: s}))
 			c.check(t, w)
 			described.check(t, r, []byte(c.body), w)
 			if c.status >= 400 && c.err == nil && len(s.marked) > 0 {
