@@ -51,6 +51,7 @@ var rooms = []room{
 	{dir: "media/ingest", imports: join([]string{"media/forward", "media/udp"}, bytesOf), built: true},
 	{dir: "sync/journal", imports: events, built: true},
 	{dir: "sync/tiles", imports: events, built: true},
+	{dir: "sync/signing", imports: events, built: true},
 
 	{dir: "media/udp", imports: bytesOf, built: true},
 	{dir: "media/ice", pure: true, built: true},
