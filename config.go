@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -17,12 +18,13 @@ import (
 // [LoadConfig] reads it from a file and the environment, [Config.Set] changes one
 // key by name, and [Config.Validate] reports everything that is wrong with it.
 type Config struct {
-	HTTP    HTTPConfig              `yaml:"http"`
-	Media   MediaConfig             `yaml:"media"`
-	Admin   AdminConfig             `yaml:"admin"`
-	Auth    AuthConfig              `yaml:"auth"`
-	State   StateConfig             `yaml:"state"`
-	Streams map[string]StreamConfig `yaml:"streams"` // by stream name: [a-z0-9][a-z0-9._-]{0,62}
+	HTTP       HTTPConfig              `yaml:"http"`
+	Media      MediaConfig             `yaml:"media"`
+	Admin      AdminConfig             `yaml:"admin"`
+	Auth       AuthConfig              `yaml:"auth"`
+	State      StateConfig             `yaml:"state"`
+	Transcript TranscriptConfig        `yaml:"transcript"`
+	Streams    map[string]StreamConfig `yaml:"streams"` // by stream name: [a-z0-9][a-z0-9._-]{0,62}
 
 	// Logger receives the relay's log; nil discards it.
 	Logger *slog.Logger `yaml:"-"`
@@ -154,6 +156,27 @@ type JournalConfig struct {
 	Replicas        int    `yaml:"replicas"`         // copies, on different servers: 1 to 5; 0 means 3
 }
 
+// TranscriptConfig is how the streams' logs are signed, which takes state.dir.
+type TranscriptConfig struct {
+	// Origin is the name under which logs are signed, such as the host that serves
+	// them: 1 to 200 characters without spaces and plus signs.
+	Origin string `yaml:"origin"`
+	// KeyFile holds the Ed25519 key, readable by its owner alone; it is made if it is
+	// not there. Empty means transcript.key in state.dir.
+	KeyFile string `yaml:"key_file"`
+	// Witness is who else is told of every checkpoint, so that not even the holder of
+	// the key can rewrite what was shown.
+	Witness WitnessConfig `yaml:"witness"`
+	// Key signs in place of the file's, for an embedder whose key is kept elsewhere.
+	Key crypto.Signer `yaml:"-"`
+}
+
+// WitnessConfig names witnesses.
+type WitnessConfig struct {
+	URLs []string `yaml:"urls"` // get each checkpoint by POST
+	File string   `yaml:"file"` // gets each as a line
+}
+
 // StreamConfig is one stream: a table, with its camera and microphone.
 type StreamConfig struct {
 	RTP RTPConfig `yaml:"rtp"`
@@ -211,10 +234,11 @@ type AudioConfig struct {
 // [DefaultAudio].
 func DefaultConfig() Config {
 	return Config{
-		HTTP:    HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
-		Media:   MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, Gather: time.Millisecond, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
-		Admin:   AdminConfig{Listen: "127.0.0.1:9090"},
-		Streams: map[string]StreamConfig{},
+		HTTP:       HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
+		Media:      MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, Gather: time.Millisecond, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
+		Admin:      AdminConfig{Listen: "127.0.0.1:9090"},
+		Transcript: TranscriptConfig{Origin: "framelock.local"},
+		Streams:    map[string]StreamConfig{},
 	}
 }
 

@@ -112,6 +112,8 @@ func (c *Config) resolvePaths(dir string) {
 	resolve(&c.HTTP.TLS.KeyFile)
 	resolve(&c.State.Dir)
 	resolve(&c.State.Journal.CredentialsFile)
+	resolve(&c.Transcript.KeyFile)
+	resolve(&c.Transcript.Witness.File)
 	for i := range c.Auth.Tokens {
 		resolve(&c.Auth.Tokens[i].File)
 	}

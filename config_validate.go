@@ -8,11 +8,14 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/framelock/relay/sync/transcript"
 )
 
 // streamName is what a stream's name must look like.
@@ -30,6 +33,7 @@ func (c *Config) Validate() error {
 	v.admin(c)
 	v.auth(&c.Auth)
 	v.state(&c.State)
+	v.transcript(&c.Transcript)
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		s := c.Streams[name]
 		v.stream("streams."+name, name, &s)
@@ -170,6 +174,27 @@ func (v *validator) state(s *StateConfig) {
 	}
 	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
 		v.fail("state.dir", s.Dir, "is a file", "a directory, which is made if it is not there")
+	}
+}
+
+func (v *validator) transcript(t *TranscriptConfig) {
+	if transcript.ValidOrigin(t.Origin) != nil || len(t.Origin) > 200 {
+		v.fail("transcript.origin", t.Origin, "cannot name a log", "1 to 200 characters without spaces and +, such as relay.example.com")
+	}
+	if f := t.KeyFile; f != "" {
+		if b, err := os.ReadFile(f); err == nil && !strings.HasPrefix(string(b), "PRIVATE+KEY+") {
+			v.fail("transcript.key_file", f, "holds no note signing key", "a file that the relay made, or one that is not there")
+		}
+	}
+	for i, u := range t.Witness.URLs {
+		if p, err := url.Parse(u); err != nil || p.Scheme != "https" && p.Scheme != "http" || p.Host == "" || p.User != nil {
+			v.fail(fmt.Sprintf("transcript.witness.urls[%d]", i), u, "is not an address", "https://HOST/PATH or http://HOST/PATH, without a password")
+		}
+	}
+	if f := t.Witness.File; f != "" {
+		if info, err := os.Stat(filepath.Dir(f)); err != nil || !info.IsDir() {
+			v.fail("transcript.witness.file", f, "is in no directory", "a file in a directory that is there")
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log"
 	"log/slog"
@@ -26,7 +27,7 @@ import (
 func (r *Relay) viewerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log, Clock: r.now}))
-	api := control.Handler(directory{r}, r.tokens, control.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log})
+	api := control.Handler(directory{r}, r.tokens, control.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log, Logs: directory{r}})
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/", pages(web.FS()))
@@ -53,6 +54,18 @@ func (d directory) List(ctx context.Context) ([]any, error) {
 		list = append(list, info)
 	}
 	return list, nil
+}
+
+// Log implements control.Logs.
+func (d directory) Log(name string) (control.Log, bool) {
+	s, ok := d.streams[name]
+	if !ok {
+		return nil, false
+	}
+	if l := s.loop.Load(); l != nil && l.Tiles() != nil {
+		return l.Tiles(), true
+	}
+	return nil, false
 }
 
 // apiStream shows a stream to the control API.
@@ -122,6 +135,15 @@ func (s apiStream) Receipt(ctx context.Context, window, id, session string, who 
 func (s apiStream) Keeps() bool {
 	l := s.loop.Load()
 	return l != nil && l.Keeps()
+}
+
+// Export implements control.Stream.
+func (s apiStream) Export(ctx context.Context, w io.Writer, payloads bool) error {
+	l := s.loop.Load()
+	if l == nil {
+		return ErrNotRunning
+	}
+	return l.Export(ctx, w, payloads)
 }
 
 // Follow implements control.Stream.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -13,7 +14,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/signing"
+	"github.com/framelock/relay/sync/transcript"
 )
 
 // journalOpening is how long a stream's journal may take to open.
@@ -44,6 +49,39 @@ func (r *Relay) openJournals(ctx context.Context) (*journal.Server, map[string]*
 		}
 	}
 	return server, journals, nil
+}
+
+// transcripts returns what says how a stream's log is signed, nil if nothing is
+// kept, and who else is told of checkpoints.
+func (r *Relay) transcripts() (func(stream string) *stream.Transcript, *signing.Witnesses, error) {
+	c := r.cfg.Transcript
+	witnesses, err := signing.NewWitnesses(signing.WitnessOptions{URLs: c.Witness.URLs, File: c.Witness.File, Logger: r.log})
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.cfg.State.Dir == "" {
+		return func(string) *stream.Transcript { return nil }, witnesses, nil
+	}
+	key := c.Key
+	if key == nil {
+		file := cmp.Or(c.KeyFile, filepath.Join(r.cfg.State.Dir, "transcript.key"))
+		made, created, err := signing.LoadKey(file, c.Origin)
+		if err != nil {
+			return nil, nil, err
+		}
+		if created {
+			r.log.Info("a key was made that signs transcripts; keep a copy of it in a safe place", "file", file)
+		}
+		key = made
+	}
+	return func(name string) *stream.Transcript {
+		return &stream.Transcript{
+			Dir: r.cfg.State.Dir, Witness: witnesses.Push,
+			Signer: func(log marker.LogID) (*transcript.Signer, error) {
+				return transcript.NewSigner(transcript.Origin(c.Origin, name, log), key)
+			},
+		}
+	}, witnesses, nil
 }
 
 // pseudonyms gives people and sessions names that say nothing of them. The same

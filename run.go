@@ -52,7 +52,11 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 	if server != nil {
 		defer func() { err = errors.Join(err, server.Close()) }()
 	}
-	loops, err := r.makeLoops(journals)
+	transcripts, witnesses, err := r.transcripts()
+	if err != nil {
+		return err
+	}
+	loops, err := r.makeLoops(journals, transcripts)
 	if err != nil {
 		return err
 	}
@@ -65,6 +69,7 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 			return nil
 		}
 	})
+	group.Go(func() error { witnesses.Run(ctx); return nil })
 	for name, loop := range loops {
 		group.Go(func() error { return loop.Run(ctx) })
 		for _, l := range r.ports.rtp[name] {
@@ -105,13 +110,13 @@ func (r *Relay) startShards() (stop func(), err error) {
 }
 
 // makeLoops remembers what every stream left in its journal.
-func (r *Relay) makeLoops(journals map[string]*journal.Journal) (map[string]*stream.Loop, error) {
+func (r *Relay) makeLoops(journals map[string]*journal.Journal, transcripts func(string) *stream.Transcript) (map[string]*stream.Loop, error) {
 	loops := map[string]*stream.Loop{} // published when all are made
 	for _, name := range r.names {
 		s, listeners := r.streams[name], r.ports.rtp[name]
 		loop, err := stream.New(s.cfg.Config, stream.Shell{
 			Now: r.now, Pool: s.pool, Logger: r.log, Metrics: r.metrics.stream(name),
-			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, Journal: journals[name],
+			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, Journal: journals[name], Transcript: transcripts(name),
 		})
 		if err != nil {
 			return nil, err

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/tiles"
 	"github.com/framelock/relay/sync/transcript"
 	"github.com/framelock/relay/sync/window"
 )
@@ -28,6 +30,7 @@ type ledger struct {
 	names    []string                     // of the windows, in order of opening
 	lines    uint64                       // position of the newest line
 	grown    chan struct{}
+	store    *tiles.Store // of the log as it is served; nil if it is not
 }
 
 // keptWindows is how many windows have their receipts in memory: more than the book
@@ -38,8 +41,8 @@ func newLedger() *ledger {
 	return &ledger{receipts: map[string]map[uint64][]byte{}, grown: make(chan struct{})}
 }
 
-// event notes an event that is durable.
-func (l *ledger) event(kind marker.Kind, name string, seq uint64, b []byte) {
+// event notes an event that is durable. The error is that of serving it.
+func (l *ledger) event(kind marker.Kind, name string, seq uint64, b []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tree.Append(transcript.LeafHash(b))
@@ -52,6 +55,26 @@ func (l *ledger) event(kind marker.Kind, name string, seq uint64, b []byte) {
 			l.names = l.names[1:]
 		}
 	}
+	if l.store == nil {
+		return nil
+	}
+	return l.store.Append(seq, b)
+}
+
+// checkpoint notes a checkpoint that is durable.
+func (l *ledger) checkpoint(note string) error {
+	text, _, _ := strings.Cut(note, "\n\n")
+	c, err := transcript.ParseCheckpoint(text + "\n")
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.note, l.signed = note, max(l.signed, c.Size)
+	l.mu.Unlock()
+	if l.store == nil {
+		return nil
+	}
+	return l.store.SetCheckpoint(c, note)
 }
 
 // action notes an action that is durable and returns its receipt.
@@ -145,7 +168,9 @@ func (e *eventEntry) Durable(pos uint64, err error) {
 	if err != nil {
 		return
 	}
-	e.l.ledger.event(e.kind, e.name, e.seq, e.bytes)
+	if err := e.l.ledger.event(e.kind, e.name, e.seq, e.bytes); err != nil {
+		e.l.sh.Logger.Error("event not served", "stream", e.l.cfg.Name, "seq", e.seq, "error", err)
+	}
 	e.l.ledger.at(pos)
 	if e.kind == marker.WindowClose {
 		e.l.checkpoint()
@@ -255,31 +280,24 @@ func (e *signEntry) Durable(_ uint64, err error) {
 type noteEntry struct {
 	l         *Loop
 	size, seq uint64
+	root      transcript.Hash
 	note      string
 }
 
-func (e *noteEntry) Encode() (line, erasable []byte) {
-	line, err := json.Marshal(struct {
-		V    int    `json:"v"`
-		Type string `json:"type"`
-		Note string `json:"note"`
-	}{marker.Version, "checkpoint", e.note})
-	if err != nil {
-		panic(err) // a plain struct of ours
-	}
-	return line, nil
-}
+func (e *noteEntry) Encode() (line, erasable []byte) { return transcript.CheckpointLine(e.note), nil }
 
 func (e *noteEntry) Durable(pos uint64, err error) {
 	if err != nil {
 		return
 	}
-	l := e.l.ledger
-	l.mu.Lock()
-	l.note = e.note
-	l.mu.Unlock()
-	l.at(pos)
-	e.l.sh.Signed(e.note)
+	l := e.l
+	// What is shown must never be forgotten, so that is on the disk first.
+	if err := errors.Join(l.guard.Advance(l.core.log.String(), e.size, e.root), l.ledger.checkpoint(e.note)); err != nil {
+		l.sh.Logger.Error("checkpoint not shown", "stream", l.cfg.Name, "error", err)
+		return
+	}
+	l.ledger.at(pos)
+	l.sh.Transcript.Witness(e.note)
 	b, err := json.Marshal(struct {
 		Type string `json:"type"`
 		Size uint64 `json:"size"`
@@ -289,7 +307,7 @@ func (e *noteEntry) Durable(pos uint64, err error) {
 	if err != nil {
 		panic(err) // a plain struct of ours
 	}
-	e.l.wish(func() { e.l.Tell(egress.Message{Bytes: b, Channel: egress.Events}) })
+	l.wish(func() { l.Tell(egress.Message{Bytes: b, Channel: egress.Events}) })
 }
 
 // checkpoint signs the tree of what is durable, if it has grown since it was
@@ -308,7 +326,7 @@ func (l *Loop) checkpoint() {
 		l.sh.Logger.Error("checkpoint not signed", "stream", l.cfg.Name, "error", err)
 		return
 	}
-	l.writer.Put(&noteEntry{l, size, seq, note}) // if there is no room, the next will do
+	l.writer.Put(&noteEntry{l, size, seq, root, note}) // if there is no room, the next will do
 }
 
 // at notes how far the journal has come, and wakes who follows it.

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/netip"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/tiles"
 	"github.com/framelock/relay/sync/transcript"
 	"github.com/framelock/relay/sync/window"
 )
@@ -45,9 +48,18 @@ type Shell struct {
 	Left func(id string)
 	// Journal is where everything that is decided is kept; nil keeps nothing.
 	Journal *journal.Journal
-	// Signer signs the log's checkpoints; nil signs none. Signed is told each.
+	// Transcript makes the log one that nobody can change unnoticed; nil if nothing is
+	// kept.
+	Transcript *Transcript
+}
+
+// Transcript is how a stream's log is signed and served.
+type Transcript struct {
+	Dir string // where the log's tiles are, and the size that was signed last
+	// Signer returns the signer of a log.
 	Signer func(log marker.LogID) (*transcript.Signer, error)
-	Signed func(note string)
+	// Witness is told of each checkpoint. It does not wait.
+	Witness func(note string)
 }
 
 // Metrics is told what viewers see and what is dropped. Its methods are called
@@ -72,6 +84,7 @@ type Loop struct {
 	writer  *journal.Writer
 	ledger  *ledger
 	signer  *transcript.Signer
+	guard   *journal.Guard
 	media   chan *ingest.Batch
 	reports chan ingest.SenderReport
 	marks   chan markCall
@@ -108,7 +121,7 @@ type markCall struct {
 // this one may use. Run makes it work.
 func New(c Config, sh Shell) (*Loop, error) {
 	ctx := context.Background()
-	earlier, err := remember(ctx, c, sh.Journal)
+	earlier, guard, err := remember(ctx, c, sh)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", c.Name, err)
 	}
@@ -119,7 +132,7 @@ func New(c Config, sh Shell) (*Loop, error) {
 		}
 	}
 	l := &Loop{
-		cfg: c, sh: sh, ledger: earlier.ledger,
+		cfg: c, sh: sh, ledger: earlier.ledger, guard: guard,
 		media: make(chan *ingest.Batch, mediaQueue), reports: make(chan ingest.SenderReport, mediaQueue),
 		marks: make(chan markCall, marksQueue), wishes: make(chan func(), requestQueue),
 		acts: make(chan *act, actsQueue), done: make(chan struct{}),
@@ -131,8 +144,8 @@ func New(c Config, sh Shell) (*Loop, error) {
 		store = sh.Journal
 	}
 	l.writer = journal.NewWriter(store, journal.WriterOptions{Now: sh.Now, MaxBacklog: 2 * backlogFull})
-	if sh.Signer != nil {
-		if l.signer, err = sh.Signer(lease.Log); err != nil {
+	if sh.Transcript != nil {
+		if l.signer, err = sh.Transcript.Signer(lease.Log); err != nil {
 			return nil, fmt.Errorf("stream %s: %w", c.Name, err)
 		}
 	}
@@ -141,21 +154,38 @@ func New(c Config, sh Shell) (*Loop, error) {
 	return l, nil
 }
 
-// remember reads what earlier runs left in the journal.
-func remember(ctx context.Context, c Config, j *journal.Journal) (*past, error) {
+// remember reads what earlier runs left in the journal, and checks that it is all
+// that was signed.
+func remember(ctx context.Context, c Config, sh Shell) (*past, *journal.Guard, error) {
 	p := newPast(c.StateLimit)
-	if j != nil {
-		if err := j.Read(ctx, 1, p.line); err != nil {
-			return nil, err
+	var guard *journal.Guard
+	if t := sh.Transcript; t != nil {
+		var err error
+		if guard, err = journal.OpenGuard(filepath.Join(t.Dir, "signed"), c.Name); err != nil {
+			return nil, nil, err
+		}
+		p.signed = guard.Size()
+		p.tiles = func(log marker.LogID) (*tiles.Store, error) { return tiles.Open(t.Dir, c.Name, log) }
+	}
+	if sh.Journal != nil {
+		if err := sh.Journal.Read(ctx, 1, p.line); err != nil {
+			return nil, nil, err
 		}
 	}
 	if p.log == 0 {
-		p.log = journal.NewLog()
+		if err := p.begin(journal.NewLog()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if guard != nil {
+		if err := guard.Check(p.log.String(), p.tree.Size(), p.signedRoot); err != nil {
+			return nil, nil, err
+		}
 	}
 	p.lease.Log = p.log
 	p.next = max(p.lease.SeqEnd, p.seq)
 	p.lease.SeqEnd = p.next
-	return p, nil
+	return p, guard, nil
 }
 
 // forgetful is the journal of a stream that keeps none.
@@ -333,6 +363,40 @@ func (l *Loop) Receipt(ctx context.Context, name, subject, id string) (*Receipte
 		}
 		return r, nil
 	})
+}
+
+// Tiles returns the log as it is served; nil if it is not.
+func (l *Loop) Tiles() *tiles.Store { return l.ledger.store }
+
+// ErrUnsigned is returned for an export of a log that nobody signs.
+var ErrUnsigned = errors.New("this relay signs no transcript; set state.dir")
+
+// Export writes the whole transcript, sealed, with the data of actions where it is
+// wanted and still there.
+func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
+	if l.signer == nil || l.sh.Journal == nil {
+		return ErrUnsigned
+	}
+	seal, err := transcript.SealSigner(l.signer)
+	if err != nil {
+		return err
+	}
+	x, err := transcript.NewExporter(w, transcript.Header{
+		Stream: l.cfg.Name, Log: l.core.log, Key: l.signer.VerifierKey(), ExportedAt: l.sh.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	err = l.Follow(ctx, 1, true, func(_ uint64, line, payload []byte) error {
+		if err := x.Line(line); err != nil || payload == nil || !payloads {
+			return err
+		}
+		return x.Line(payload)
+	})
+	if err != nil {
+		return err
+	}
+	return x.Close(seal)
 }
 
 // Keeps reports whether the stream has a journal.

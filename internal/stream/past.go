@@ -8,6 +8,7 @@ import (
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/tiles"
 	"github.com/framelock/relay/sync/transcript"
 	"github.com/framelock/relay/sync/window"
 )
@@ -26,7 +27,22 @@ type past struct {
 	ids     *answers
 	windows map[string]*marker.Event // newest event of each window
 	ledger  *ledger
-	events  int
+
+	signed     uint64 // how many events a checkpoint covers that was shown
+	signedRoot transcript.Hash
+	tiles      func(marker.LogID) (*tiles.Store, error) // nil if the log is not served
+}
+
+// begin notes which log it is.
+func (p *past) begin(log marker.LogID) (err error) {
+	if p.log != 0 && p.log != log {
+		return fmt.Errorf("it is of log %s and of log %s", p.log, log)
+	}
+	if p.log == 0 && p.tiles != nil {
+		p.ledger.store, err = p.tiles(log)
+	}
+	p.log = log
+	return err
 }
 
 func newPast(stateLimit int) *past {
@@ -51,14 +67,15 @@ func (p *past) line(pos uint64, line, erasable []byte) error {
 	case head.Type == "lease":
 		var l journal.Lease
 		if l, err = journal.ParseLease(line); err == nil {
-			p.log, p.resumed, p.lease = l.Log, true, l
+			p.resumed, p.lease = true, l
+			err = p.begin(l.Log)
 		}
 	case head.Type == "checkpoint":
 		var c struct {
 			Note string `json:"note"`
 		}
 		if err = json.Unmarshal(line, &c); err == nil {
-			p.ledger.note, p.ledger.signed = c.Note, p.tree.Size()
+			err = p.ledger.checkpoint(c.Note)
 		}
 	}
 	if err != nil {
@@ -95,12 +112,17 @@ func (p *past) event(line []byte) error {
 	}
 	p.seq, p.ts = e.Seq, max(p.ts, e.TS)
 	p.tree.Append(transcript.LeafHash(line))
-	p.ledger.event(e.Kind, e.Window, e.Seq, line)
+	if p.tree.Size() == p.signed {
+		p.signedRoot = p.tree.Root()
+	}
+	if err := p.ledger.event(e.Kind, e.Window, e.Seq, line); err != nil {
+		return err
+	}
 	p.ids.put(e.ID, answered{event: &e, resolved: marker.Resolved{
 		ID: e.ID, Seq: e.Seq, Epoch: e.Epoch, TS: e.TS, Frame: e.Frame, CaptureTime: e.CaptureTime,
 		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: "journal",
 	}})
-	if p.events++; p.events%foldEvery == 0 {
+	if p.tree.Size()%foldEvery == 0 {
 		p.doc.Advance(p.ts - min(p.ts, foldTicks))
 	}
 	return nil

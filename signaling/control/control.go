@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -48,6 +49,9 @@ type Stream interface {
 	// Receipt returns what a caller got for an action of theirs, or of a session of
 	// theirs, with the proof that it counts; nil if there is none.
 	Receipt(ctx context.Context, window, id, session string, who auth.Identity) (any, error)
+	// Export writes the transcript, with the data of actions where it is wanted and
+	// still there.
+	Export(ctx context.Context, w io.Writer, payloads bool) error
 	// Keeps reports whether there is a journal.
 	Keeps() bool
 	// Follow calls f with every line of the journal from a position on, and its erasable
@@ -150,6 +154,7 @@ func Handler(streams Streams, authority auth.Authority, opts Options) http.Handl
 	route(windows+"/{window}/actions", http.MethodPost, auth.Act, h.act)
 	route(windows+"/{window}/receipts/{id}", http.MethodGet, auth.Act, h.receipt)
 	route("/v1/streams/{stream}/journal", http.MethodGet, auth.Mark, h.journal)
+	route("/v1/streams/{stream}/log/export", http.MethodGet, auth.Read, h.export)
 	if opts.Logs != nil {
 		route("/v1/streams/{stream}/log/checkpoint", http.MethodGet, auth.Read, h.logCheckpoint)
 		route("/v1/streams/{stream}/log/tile/{path...}", http.MethodGet, auth.Read, h.logTile)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -133,6 +134,11 @@ func (t *table) Receipt(_ context.Context, _, id, _ string, _ auth.Identity) (an
 }
 
 func (t *table) Keeps() bool { return true }
+
+func (t *table) Export(_ context.Context, w io.Writer, payloads bool) error {
+	fmt.Fprintf(w, "{\"payloads\":%v}\n", payloads)
+	return t.err
+}
 
 func (t *table) Follow(ctx context.Context, from uint64, toEnd bool, f func(uint64, []byte, []byte) error) error {
 	for pos := from; pos <= 3; pos++ {

@@ -231,3 +231,30 @@ func (h *handler) followLines(ctx context.Context, s Stream, from uint64, write 
 		}
 	}
 }
+
+// export sends the whole transcript: lines of JSON (docs/transcript.md). What people
+// sent is part of it only where the caller publishes events and asks for it.
+func (h *handler) export(w http.ResponseWriter, r *http.Request) {
+	s, ok := h.stream(w, r)
+	if !ok {
+		return
+	}
+	payloads := r.URL.Query().Has("payloads")
+	if payloads && !auth.FromContext(r.Context()).Allows(auth.Mark, auth.StreamOf(r)) {
+		problem.Write(w, http.StatusForbidden, "the data of actions is for callers with scope mark; leave payloads out, or use a token that has it")
+		return
+	}
+	if !s.Keeps() {
+		problem.Write(w, http.StatusNotFound, "this relay keeps no journal; set state.dir")
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
+	if err := s.Export(r.Context(), w, payloads); err != nil && r.Context().Err() == nil {
+		h.opts.Logger.Error("the transcript could not be exported", "path", r.URL.Path, "error", err)
+		panic(http.ErrAbortHandler) // half a transcript must not look like a whole one
+	}
+}
