@@ -235,10 +235,11 @@ func (v *verifier) takeLease(line []byte) {
 	if l.Log != v.report.Log {
 		v.found(CodeIdentity, "a lease is of another log", v.report.Log.String(), l.Log.String())
 	}
-	if l.SeqEnd < v.lease {
-		v.found(CodeLease, "a lease ends before the one before it", fmt.Sprintf("seq_end %d or more", v.lease), fmt.Sprintf("seq_end %d", l.SeqEnd))
+	// A relay that is shut down gives back what it has not used.
+	if l.SeqEnd < v.report.Seq {
+		v.found(CodeLease, "a lease ends before the newest event", fmt.Sprintf("seq_end %d or more", v.report.Seq), fmt.Sprintf("seq_end %d", l.SeqEnd))
 	}
-	v.leaseBefore, v.lease = v.lease, l.SeqEnd
+	v.lease = l.SeqEnd
 }
 
 func (v *verifier) owner(line []byte) {
@@ -246,6 +247,7 @@ func (v *verifier) owner(line []byte) {
 	if !v.decode(line, &o) {
 		return
 	}
+	v.leaseBefore = v.lease // which the owner before had
 	if o.Term <= v.term || o.Owner == "" || o.At.IsZero() {
 		v.found(CodeOwner, "an owner took the stream out of turn", fmt.Sprintf("an owner, a time and a term above %d", v.term), fmt.Sprintf("%.80s", line))
 	}
