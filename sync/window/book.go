@@ -39,7 +39,7 @@ type Book struct {
 
 // room is one window.
 type room struct {
-	Window
+	Window   // Accepted and Root as info last computed them
 	accepted []*Action
 	tree     tree
 	subjects map[string]int // accepted actions; nil when no more are taken
@@ -302,13 +302,14 @@ func (b *Book) lookup(subject, id string) (entry, bool) {
 	return e, ok && (e.room == nil || !e.room.gone)
 }
 
-// info returns the window with its root.
+// info returns the window with its root, which is computed when something was
+// accepted since the last time.
 func (r *room) info() Window {
-	w := r.Window
-	w.Accepted = len(r.accepted)
-	root := r.tree.root()
-	w.Root = hex.EncodeToString(root[:])
-	return w
+	if n := len(r.accepted); r.Root == "" || r.Accepted != n {
+		root := r.tree.root()
+		r.Accepted, r.Root = n, hex.EncodeToString(root[:])
+	}
+	return r.Window
 }
 
 // Window returns the named window.
@@ -327,6 +328,17 @@ func (b *Book) Windows() []Window {
 		all = append(all, r.info())
 	}
 	return all
+}
+
+// Live returns the windows that take actions, open or closing, in order of opening.
+func (b *Book) Live() []Window {
+	live := make([]Window, 0, b.open)
+	for _, r := range b.order {
+		if r.Phase < Closed {
+			live = append(live, r.info())
+		}
+	}
+	return live
 }
 
 // Actions returns the accepted actions of a window, in order. The caller changes
@@ -355,8 +367,8 @@ func (b *Book) Prove(subject, window, id string) (Proof, bool) {
 	if !ok || e.room == nil || e.action.Window != window || !e.room.proven {
 		return Proof{}, false
 	}
-	root := e.room.tree.root()
-	p := Proof{Index: e.index, Size: len(e.room.accepted), Root: hex.EncodeToString(root[:]), Hashes: []string{}}
+	w := e.room.info()
+	p := Proof{Index: e.index, Size: w.Accepted, Root: w.Root, Hashes: []string{}}
 	for _, h := range e.room.tree.path(e.index) {
 		p.Hashes = append(p.Hashes, hex.EncodeToString(h[:]))
 	}
