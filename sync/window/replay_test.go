@@ -532,6 +532,12 @@ func TestReplayMismatches(t *testing.T) {
 			if m := (*Mismatch)(nil); !errors.As(err, &m) {
 				t.Fatalf("error %v", err)
 			}
+			for _, sentinel := range []error{ErrNotClosed, ErrPhase, ErrExists} {
+				word, _, _ := strings.Cut(sentinel.Error(), ":")
+				if errors.Is(err, sentinel) != slices.Contains(tt.want, word) {
+					t.Errorf("is %s: %v", word, err)
+				}
+			}
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("no %q in: %v", want, err)

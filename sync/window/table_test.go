@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -407,6 +408,49 @@ func TestMemoryOfLargeWindows(t *testing.T) {
 	}
 	if n := len(s.book.ids); n > large+KeptRejected || len(s.book.gone) != 0 {
 		t.Errorf("%d ids are kept, %d windows are not cleared", n, len(s.book.gone))
+	}
+}
+
+func TestLists(t *testing.T) {
+	s := newTable(t)
+	s.open("a", 0, usual)
+	s.open("b", 0, usual)
+	s.open("c", 0, usual)
+	s.open("d", 0, usual)
+	s.closing("b", 6, 110)
+	s.closing("c", 6, 110)
+	s.close("c", 6)
+	s.void("d")
+	describe := func(list []Window) string {
+		var parts []string
+		for _, w := range list {
+			text, err := w.Phase.MarshalText()
+			if err != nil || w.Root == "" || w.OpenTS != frame(0) || w.Rules != usual {
+				t.Errorf("%+v, %v", w, err)
+			}
+			parts = append(parts, w.Name+" "+string(text))
+		}
+		return strings.Join(parts, ", ")
+	}
+	if got, want := describe(s.book.Windows()), "a open, b closing, c closed, d void"; got != want {
+		t.Errorf("windows: %s, want %s", got, want)
+	}
+	if got, want := describe(s.book.Live()), "a open, b closing"; got != want {
+		t.Errorf("live: %s, want %s", got, want)
+	}
+	if s.book.Actions("x") != nil {
+		t.Error("an unknown window has actions")
+	}
+	// The root is that of what has been accepted by now.
+	empty, _ := s.book.Window("a")
+	a := action("1")
+	a.Window = "a"
+	s.judge(a)
+	one, _ := s.book.Window("a")
+	var ref reference
+	ref.add(t, s.book.Actions("a")[0].Encode())
+	if one.Root == empty.Root || one.Root != ref.root(t) || one.Accepted != 1 {
+		t.Errorf("%+v, want root %s", one, ref.root(t))
 	}
 }
 
