@@ -170,9 +170,6 @@ func (b *Book) applyOpen(e *marker.Event) error {
 	if err := json.Unmarshal(e.Data, &r.Rules); err != nil {
 		return fmt.Errorf("window.open of %s: %w", e.Window, err)
 	}
-	if r.Rules.MaxActions == 0 { // the data was null, which no method of Rules sees
-		return fmt.Errorf("window.open of %s: %w", e.Window, &marker.FieldError{Field: "data", Value: "null", Allowed: "a JSON object"})
-	}
 	if r.Rules.ClosesTS != 0 && r.Rules.ClosesTS <= e.TS {
 		return fmt.Errorf("window.open of %s at %d: %w", e.Window, e.TS,
 			&marker.FieldError{Field: "closes_ts", Value: fmt.Sprint(r.Rules.ClosesTS), Allowed: allowedClosesTS})
