@@ -96,6 +96,13 @@ func (l *Loop) judge(a *act) {
 	}
 }
 
+// Catch implements Output.
+func (l *Loop) Catch() {
+	for range len(l.acts) {
+		l.core.Act(<-l.acts)
+	}
+}
+
 // actOf returns an action of a viewer, with what the relay sent them.
 func (l *Loop) actOf(v *egress.Viewer, r marker.ActRequest, reply func([]byte)) *act {
 	a := newAct(r, v.Subject, v.Session, reply)

@@ -35,6 +35,9 @@ type Output interface {
 	Judged(a *act)
 	// Repeat answers with the receipt of an action that was judged before.
 	Repeat(earlier *window.Action, reply func(receipt []byte))
+	// Catch has every action judged that has been received, since a window is about to
+	// close.
+	Catch()
 	// Seal counts what a window took, once it is durable; Core.Sealed takes the
 	// result.
 	Seal(window string)

@@ -211,6 +211,7 @@ func (tb *table) Answer(tickets []Ticket, a Answer) {
 }
 
 func (tb *table) Log(_ *marker.Event, b []byte) { tb.lines = append(tb.lines, b) }
+func (tb *table) Catch()                        {}
 func (tb *table) Seal(name string)              { tb.seals = append(tb.seals, name) }
 func (tb *table) Repeat(earlier *window.Action, reply func([]byte)) {
 	reply(receiptOf(earlier, [window.SaltSize]byte{}))

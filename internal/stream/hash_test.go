@@ -44,4 +44,5 @@ func (s *silent) Drop(string, int)                    {}
 func (s *silent) Log(*marker.Event, []byte)           {}
 func (s *silent) Judged(*act)                         {}
 func (s *silent) Repeat(*window.Action, func([]byte)) {}
+func (s *silent) Catch()                              {}
 func (s *silent) Seal(string)                         {}

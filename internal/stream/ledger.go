@@ -25,6 +25,9 @@ type ledger struct {
 	tree     transcript.Tree
 	seq      uint64                       // of the newest event
 	receipts map[string]map[uint64][]byte // by window and order
+	others   map[uint64][]byte            // receipts of actions in no window that is known, by order
+	ring     []uint64                     // their orders
+	next     int                          // of ring to be forgotten
 	signed   uint64                       // size of the tree of the newest checkpoint
 	note     string                       // that checkpoint
 	names    []string                     // of the windows, in order of opening
@@ -38,7 +41,9 @@ type ledger struct {
 const keptWindows = window.MaxOpen + 2*window.KeptClosed
 
 func newLedger() *ledger {
-	return &ledger{receipts: map[string]map[uint64][]byte{}, grown: make(chan struct{})}
+	return &ledger{
+		receipts: map[string]map[uint64][]byte{}, others: map[uint64][]byte{}, ring: make([]uint64, window.KeptRejected), grown: make(chan struct{}),
+	}
 }
 
 // event notes an event that is durable. The error is that of serving it.
@@ -82,9 +87,14 @@ func (l *ledger) action(a *window.Action, salt [window.SaltSize]byte) []byte {
 	receipt := receiptOf(a, salt)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if of := l.receipts[a.Window]; of != nil {
-		of[a.Order] = receipt
+	of := l.receipts[a.Window]
+	if of == nil { // of no window that is known
+		of = l.others
+		delete(of, l.ring[l.next])
+		l.ring[l.next] = a.Order
+		l.next = (l.next + 1) % len(l.ring)
 	}
+	of[a.Order] = receipt
 	return receipt
 }
 
@@ -92,7 +102,10 @@ func (l *ledger) action(a *window.Action, salt [window.SaltSize]byte) []byte {
 func (l *ledger) receipt(name string, order uint64) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.receipts[name][order]
+	if receipt := l.receipts[name][order]; receipt != nil {
+		return receipt
+	}
+	return l.others[order]
 }
 
 // newest returns the position of the newest line, and what is closed when there is

@@ -49,7 +49,7 @@ func (c *Core) releaseVideo(t *track, p *forward.Packet, now time.Time) {
 		room -= captureOverhead
 	}
 	if p.FrameStart && len(c.schedules) > 0 {
-		if f := c.frames.Lookup(p.TS); f != nil {
+		if f := c.frames.Lookup(p.TS); f != nil && c.closesOn(f) {
 			c.closeOn(f, now)
 		}
 	}

@@ -90,10 +90,26 @@ func setData(e *marker.Event, v any) (err error) {
 	return err
 }
 
+// closesOn reports whether a window may close with a frame.
+func (c *Core) closesOn(f *timeline.Frame) bool {
+	for _, w := range c.book.Live() {
+		if w.Phase == window.Open && w.Rules.ClosesTS != 0 && f.TS >= w.Rules.ClosesTS {
+			return true
+		}
+	}
+	for _, p := range c.pending {
+		if closes(p.request.Kind) {
+			return true
+		}
+	}
+	return false
+}
+
 // closeOn closes what closes with a frame that is about to leave: from then on
 // viewers see that it is over.
 func (c *Core) closeOn(f *timeline.Frame, now time.Time) {
-	for _, w := range c.book.Windows() {
+	c.out.Catch()
+	for _, w := range c.book.Live() {
 		if w.Phase == window.Open && w.Rules.ClosesTS != 0 && f.TS >= w.Rules.ClosesTS {
 			c.close(w.Name, f, window.ClosingData{CloseTS: f.TS, Reason: window.ClosingDeadline, At: c.book.Time(now)}, now)
 		}
@@ -214,7 +230,7 @@ func (c *Core) lastFrame(now time.Time) *timeline.Frame {
 // liveWindows describes the windows that are not over, for a snapshot.
 func (c *Core) liveWindows(now time.Time) []state.Window {
 	var list []state.Window
-	for _, w := range c.book.Windows() {
+	for _, w := range c.book.Live() {
 		if s := c.schedules[w.Name]; s != nil {
 			v := state.Window{Name: w.Name, Phase: w.Phase, OpenTS: w.OpenTS, CloseTS: w.CloseTS, Rules: w.Rules}
 			if !s.close.IsZero() {
