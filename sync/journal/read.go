@@ -223,28 +223,29 @@ func (j *Journal) stream(ctx context.Context, f func(context.Context, jetstream.
 // scan calls f for every message of a subject from sequence from on that is there
 // now; of those of replaced lines it gets only the header.
 func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(seq uint64, m jetstream.Msg) error) error {
+	newest, err := j.last(ctx, subject)
+	if err != nil || newest == nil || newest.Sequence < from {
+		return err
+	}
 	var messages jetstream.MessagesContext
-	var left uint64
-	err := j.stream(ctx, func(ctx context.Context, s jetstream.Stream) error {
+	err = j.stream(ctx, func(ctx context.Context, s jetstream.Stream) error {
 		c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{j.prefix + subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
 			OptStartSeq: max(from, 1), HeadersOnly: subject == subjectReplaced,
 			InactiveThreshold: 10 * time.Second, // it goes by itself
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			messages, err = c.Messages(jetstream.PullMaxBytes(4 << 20))
 		}
-		if left = c.CachedInfo().NumPending; left == 0 {
-			return nil
-		}
-		messages, err = c.Messages(jetstream.PullMaxBytes(4 << 20))
 		return err
 	})
-	if err != nil || left == 0 {
+	if err != nil {
 		return err
 	}
 	defer messages.Stop()
-	for ; left > 0; left-- {
+	// A consumer may be on a server that is behind: the newest message, which the
+	// leader told, is the end, not what the consumer says is pending.
+	for seq := uint64(0); seq < newest.Sequence; {
 		var m jetstream.Msg
 		err := j.s.call(ctx, func(ctx context.Context, _ *life) (err error) {
 			m, err = messages.Next(jetstream.NextContext(ctx))
@@ -257,11 +258,9 @@ func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(
 		if err != nil {
 			return err
 		}
-		if err := f(d.Sequence.Stream, m); err != nil {
+		seq = d.Sequence.Stream
+		if err := f(seq, m); err != nil {
 			return err
-		}
-		if d.NumPending == 0 {
-			return nil
 		}
 	}
 	return nil

@@ -19,9 +19,12 @@ import (
 // maxRecord is the largest message that NATS takes by default.
 const maxRecord = 1 << 20
 
-// callTimeout bounds one request to JetStream. After it the outcome is unknown,
-// and the next attempt finds it out; it is no measure of how slow a disk may be.
-const callTimeout = 2 * time.Second
+// A request to JetStream is waited for so long. After it the outcome is unknown, and
+// the next attempt finds it out. A cluster loses what was under way with a leader.
+const (
+	embeddedTimeout = 5 * time.Second
+	clusterTimeout  = time.Second
+)
 
 // Options say where journals are kept. Either Dir or URL is needed.
 type Options struct {
@@ -284,8 +287,11 @@ func (s *Server) call(ctx context.Context, f func(context.Context, *life) error)
 	if err != nil {
 		return err
 	}
-	c, cancel := context.WithTimeoutCause(ctx, callTimeout,
-		fmt.Errorf("no answer from JetStream within %v", callTimeout))
+	limit := embeddedTimeout
+	if l.nats == nil {
+		limit = clusterTimeout
+	}
+	c, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer from JetStream within %v", limit))
 	defer cancel()
 	c, end := context.WithCancelCause(c)
 	defer end(nil)

@@ -217,6 +217,8 @@ func TestWriterModel(t *testing.T) {
 				},
 				"": func(r *rapid.T) {
 					synctest.Wait()
+					b.disk.mu.Lock()
+					defer b.disk.mu.Unlock()
 					if lost := b.disk.missing(b.acks); lost != nil || b.problem != nil {
 						r.Fatalf("lost %v; %v", lost, b.problem)
 					}
