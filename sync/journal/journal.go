@@ -333,13 +333,14 @@ func (j *Journal) append(ctx context.Context, build func() (*record, error)) err
 }
 
 func (j *Journal) publish(ctx context.Context, r *record, data []byte) (seq uint64, err error) {
-	m := &nats.Msg{Subject: j.prefix + subjectLines, Data: data}
+	m := &nats.Msg{Subject: j.prefix + subjectLines, Data: data, Header: nats.Header{}}
+	m.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(j.seq, 10))
 	if r.replaced != nil {
 		m.Subject = j.prefix + subjectReplaced
-		m.Header = nats.Header{headerLines: {entryOf(&r.replaced.batch).String()}}
+		m.Header.Set(headerLines, entryOf(&r.replaced.batch).String())
 	}
 	err = j.s.call(ctx, func(ctx context.Context, l *life) error {
-		ack, err := l.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequence(j.seq), jetstream.WithRetryAttempts(0))
+		ack, err := l.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 		if err == nil {
 			seq = ack.Sequence
 		}

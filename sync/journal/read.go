@@ -63,66 +63,105 @@ func (x index) at(pos uint64) (entry, bool) {
 // Read calls f for every line from position from on (the first is 1), up to the
 // newest at the time of the call, with its payload, which is nil if it has none or
 // was erased. The slices are valid until f returns. An error of f ends the reading
-// and is returned. f may append, and may not erase.
+// and is returned. f may append, and may not erase. While a cluster elects a leader
+// Read tries again for some seconds before it returns ErrUnavailable.
 func (j *Journal) Read(ctx context.Context, from uint64, f func(pos uint64, line, payload []byte) error) error {
 	j.erasing.RLock()
 	defer j.erasing.RUnlock()
 	j.mu.Lock()
-	end, newest := j.pos, j.seq
+	r := reading{j: j, from: max(from, 1), end: j.pos, newest: j.seq, f: f}
 	j.mu.Unlock()
-	from = max(from, 1)
-	start, err := j.search(ctx, newest, func(r *record) bool { return r.pos >= from })
+	pause := minBackoff
+	for attempts := 0; ; {
+		before := r.from
+		err := r.pass(ctx)
+		if r.from > before {
+			attempts, pause = 0, minBackoff
+		}
+		attempts++
+		if r.ended || !errors.Is(err, ErrUnavailable) || attempts == readAttempts {
+			return err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, time.Second)
+	}
+}
+
+// readAttempts is how often in a row Read may get no further.
+const readAttempts = 10
+
+// reading is a call of Read.
+type reading struct {
+	j           *Journal
+	from        uint64 // the next line
+	end, newest uint64 // position and sequence at which it began
+	f           func(pos uint64, line, payload []byte) error
+	ended       bool // by f
+}
+
+// pass reads as far as it can.
+func (r *reading) pass(ctx context.Context) error {
+	if r.from > r.end {
+		return nil
+	}
+	start, err := r.j.search(ctx, r.newest, func(rec *record) bool { return rec.pos >= r.from })
 	if err != nil {
 		return err
 	}
-	give := func(b *batch) error {
-		for i, line := range b.lines {
-			pos := b.first() + uint64(i)
-			if pos != from || pos > end {
-				continue
-			}
-			if err := f(pos, line, b.payload(i)); err != nil {
-				return err
-			}
-			from++
-		}
-		return nil
-	}
-	// gap gives what replaced the lines before to.
-	gap := func(to uint64) error {
-		for from < to && from <= end {
-			b, err := j.replacement(ctx, from)
-			if err != nil {
-				return err
-			}
-			if b == nil {
-				return fmt.Errorf("%w: lines %d to %d are missing", ErrDamaged, from, min(to-1, end))
-			}
-			if err := give(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	err = j.scan(ctx, subjectLines, start, func(seq uint64, m jetstream.Msg) error {
-		r, err := decodeRecord(m.Data())
+	err = r.j.scan(ctx, subjectLines, start, func(seq uint64, m jetstream.Msg) error {
+		rec, err := decodeRecord(m.Data())
 		if err != nil {
 			return fmt.Errorf("%w: message %d: %w", ErrDamaged, seq, err)
 		}
-		if err := gap(r.first()); err != nil {
+		if err := r.gap(ctx, rec.first()); err != nil {
 			return err
 		}
-		if b, err := j.replacement(ctx, from); err != nil {
+		if b, err := r.j.replacement(ctx, r.from); err != nil {
 			return err
 		} else if b != nil { // written, but what it replaces is not erased so far
-			return give(b)
+			return r.give(b)
 		}
-		return give(&r.batch)
+		return r.give(&rec.batch)
 	})
 	if err != nil {
 		return err
 	}
-	return gap(end + 1)
+	return r.gap(ctx, r.end+1)
+}
+
+// give hands out the lines of a batch that are next.
+func (r *reading) give(b *batch) error {
+	for i, line := range b.lines {
+		pos := b.first() + uint64(i)
+		if pos != r.from || pos > r.end {
+			continue
+		}
+		if err := r.f(pos, line, b.payload(i)); err != nil {
+			r.ended = true
+			return err
+		}
+		r.from++
+	}
+	return nil
+}
+
+// gap gives what replaced the lines before to.
+func (r *reading) gap(ctx context.Context, to uint64) error {
+	for r.from < to && r.from <= r.end {
+		b, err := r.j.replacement(ctx, r.from)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			return fmt.Errorf("%w: lines %d to %d are missing", ErrDamaged, r.from, min(to-1, r.end))
+		}
+		if err := r.give(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replacement reads the batch that was written for a position later on, nil if

@@ -212,13 +212,21 @@ func (w *Writer) commit(ctx context.Context, g *group) (last uint64, err error) 
 		if err == nil || !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
 			return last, err
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return 0, ctx.Err()
-		case <-t.C:
+		if err := wait(ctx, pause); err != nil {
+			return 0, err
 		}
+	}
+}
+
+// wait returns after d, or with an error when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
 }
 
