@@ -51,6 +51,7 @@ func (c *clientFlags) client() (*croupier.Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
+	transport.ResponseHeaderTimeout = clientTimeout
 	if c.insecure {
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // asked for by --insecure
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,13 +53,23 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NOBODY", takenUDP.LocalAddr().String())
 			env.Setenv("CLOSED", "http://"+closed.Addr().String())
 			env.Setenv("XDG_CACHE_HOME", env.WorkDir)
-			return nil
+			for name, file := range map[string]string{"KEY": "key.txt", "NEXT_KEY": "key-next.txt"} {
+				key, err := os.ReadFile(filepath.Join(transcripts, file))
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(key)))
+			}
+			return os.CopyFS(filepath.Join(env.WorkDir, "transcripts"), os.DirFS(transcripts))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "mode": mode, "ready": ready,
 		},
 	})
 }
+
+// transcripts has an export of a log and what a viewer kept of it (sync/transcript).
+const transcripts = "../../testdata/transcript"
 
 // answer is a relay with one stream and ready answers.
 func answer(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +85,12 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusCreated)
 		io.WriteString(w, `{"id":"r1","seq":124,"epoch":1,"ts":160000000000000,"frame":48213,`+
 			`"capture_time":"2026-11-22T12:00:00.25Z","error_ms":0.4,"late_ms":12.5,"clock":"sender_report"}`)
+	case "/v1/streams/wheel/log/export":
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		http.ServeFile(w, r, filepath.Join(transcripts, "wheel.ndjson"))
+	case "/v1/streams/cut/log/export":
+		w.Header().Set("Content-Length", "1000000")
+		io.WriteString(w, "{")
 	case "/v1/streams/secret/markers":
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnauthorized)

@@ -109,13 +109,35 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 	return err
 }
 
+// Download reads a document of any size and type into w. How long it takes is bounded
+// by ctx, and by the HTTP client's own timeout if that has one.
+func (c *Client) Download(ctx context.Context, path string, w io.Writer) error {
+	res, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode/100 != 2 {
+		answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		if err != nil {
+			return fmt.Errorf("the relay's answer broke off: %w", err)
+		}
+		return problem(res, answer)
+	}
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return fmt.Errorf("the relay's answer broke off: %w", err)
+	}
+	return nil
+}
+
 // maxAnswer bounds the answers that are read, in bytes.
 const maxAnswer = 8 << 20
 
-func (c *Client) call(ctx context.Context, method, path string, body []byte, into any) (int, error) {
+// do makes a call; the caller closes the answer's body.
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, fmt.Errorf("--url %q: %w", c.URL, err)
+		return nil, fmt.Errorf("--url %q: %w", c.URL, err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -129,7 +151,15 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, int
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("no answer from the relay: %w", err)
+		return nil, fmt.Errorf("no answer from the relay: %w", err)
+	}
+	return res, nil
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body []byte, into any) (int, error) {
+	res, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return 0, err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))

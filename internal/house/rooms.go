@@ -17,7 +17,7 @@ var (
 	bytesOf = []string{"media/packet", "media/codec"}
 	events  = []string{"sync/timeline", "sync/marker", "sync/state", "sync/window", "sync/transcript"}
 	cores   = join(bytesOf, []string{"media/forward", "signaling/sdp"}, events)
-	tools   = []string{"internal/barcode", "internal/studio", "internal/watch", "internal/croupier", "internal/demo"}
+	tools   = []string{"internal/barcode", "internal/studio", "internal/watch", "internal/croupier", "internal/demo", "internal/audit"}
 )
 
 // rooms is the house of docs/architecture.md. Imports point down this list, never
@@ -29,6 +29,7 @@ var rooms = []room{
 	// Programs beside the relay that the command line offers: they use it as
 	// anybody could, and share only the pure formats with it.
 	{dir: "internal/demo", imports: join([]string{".", "web"}, tools), built: true},
+	{dir: "internal/audit", imports: events, built: true},
 	{dir: "internal/croupier", imports: join([]string{"internal/barcode"}, events), built: true},
 	{dir: "internal/watch", imports: join([]string{"internal/barcode"}, cores), built: true},
 	{dir: "internal/studio", imports: join([]string{"internal/barcode"}, bytesOf), built: true},

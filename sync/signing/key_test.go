@@ -55,7 +55,7 @@ func TestLoadKeyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := string(text[strings.LastIndex(string(text), "+")+1:])
+	secret := strings.SplitN(string(text), "+", 5)[4]
 	for _, tt := range []struct {
 		name, content string
 		mode          os.FileMode

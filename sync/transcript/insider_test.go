@@ -209,14 +209,18 @@ func TestForgedLines(t *testing.T) {
 		{"a payload is changed", replace(0, `"bet":`, `"bet":1`), "payload"},
 		{"payloads are swapped", swap(0, 1, `"type":"payload"`), "payload"},
 		{"a payload stands alone", drop(0, `-late"`, `"type":"action"`), "payload order window"},
-		{"a lease is dropped", drop(1, `"type":"lease"`), "lease seq"},
-		{"a lease goes back", replace(0, `"seq_end":8192`, `"seq_end":4000`), "lease seq"},
+		{"a lease is dropped", func(lines [][]byte) [][]byte {
+			i := nth(lines, 2, `"type":"lease"`)
+			return slices.Delete(lines, i, i+2)
+		}, "lease seq"},
+		{"a lease ends before its events", replace(1, `"seq_end":8192`, `"seq_end":4000`), "lease seq"},
+		{"a lease ends before the newest event", replace(0, `"seq_end":8192`, `"seq_end":3`), "lease"},
 		{"a lease of another log", replace(0, testLog.String(), "0000000000000001", `"type":"lease"`), "identity"},
 		{"an event of another stream", replace(0, `"stream":"wheel"`, `"stream":"other"`), "identity"},
 		{"an event of another log", replace(0, testLog.String(), "0000000000000001", `"kind":"marker"`), "identity"},
 		{"an owner comes again", replace(0, `"term":2`, `"term":1`), "owner"},
 		{"a recovery hides an event", func(lines [][]byte) [][]byte {
-			return slices.Delete(lines, nth(lines, 0, `"kind":"recovered"`)-4, nth(lines, 0, `"kind":"recovered"`)-3)
+			return slices.Delete(lines, nth(lines, 0, `"kind":"recovered"`)-5, nth(lines, 0, `"kind":"recovered"`)-4)
 		}, "seq"},
 		{"a recovery skips seq numbers", replace(0, `"seq":4097,`, `"seq":4099,`), "seq"},
 		{"a recovery names another seq", replace(0, `"last_durable":`, `"last_durable":1`), "seq"},

@@ -58,7 +58,12 @@ func (k *keeper) take() {
 
 func (k *keeper) leaseMore() {
 	k.lease += block
-	k.line(fmt.Appendf(nil, `{"v":1,"type":"lease","log":%q,"seq_end":%d,"epoch":1,"ahead_ns":0}`, testLog.String(), k.lease))
+	k.writeLease(1)
+	k.writeLease(2) // another epoch
+}
+
+func (k *keeper) writeLease(epoch int) {
+	k.line(fmt.Appendf(nil, `{"v":1,"type":"lease","log":%q,"seq_end":%d,"epoch":%d,"ahead_ns":0}`, testLog.String(), k.lease, epoch))
 }
 
 func (k *keeper) line(b []byte) { k.lines = append(k.lines, b) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -172,7 +173,9 @@ func (p ActionProof) Verify(origin string, keys ...string) error {
 // Prover holds what of an export proofs are made of. It does not check the export;
 // Verify does.
 type Prover struct {
-	Header     Header
+	Header Header
+	// Keys are the verifier keys that the export names, in order.
+	Keys       []string
 	hashes     Hashes
 	events     []proverEvent
 	windows    map[string][]string // lines of accepted actions
@@ -214,7 +217,10 @@ func (p *Prover) line(line []byte) error {
 	}
 	switch kind {
 	case typeHeader:
-		return json.Unmarshal(line, &p.Header)
+		if err := json.Unmarshal(line, &p.Header); err != nil {
+			return err
+		}
+		p.Keys = append(p.Keys, p.Header.Key)
 	case typeEvent:
 		e, err := marker.DecodeEvent(line)
 		if err != nil {
@@ -224,6 +230,9 @@ func (p *Prover) line(line []byte) error {
 		p.events = append(p.events, proverEvent{e.Seq, string(line)})
 		if e.Kind == marker.WindowClose {
 			p.closed[e.Window] = e.Seq
+		}
+		if key, ok, err := NewKey(&e); err == nil && ok {
+			p.Keys = append(p.Keys, key)
 		}
 	case typeAction:
 		a, err := window.DecodeAction(line)
@@ -243,6 +252,12 @@ func (p *Prover) line(line []byte) error {
 		p.note, p.checkpoint = l.Note, c
 	}
 	return nil
+}
+
+// Origin returns the log's origin, which is the name of its first key.
+func (p *Prover) Origin() string {
+	origin, _, _ := strings.Cut(p.Header.Key, "+")
+	return origin
 }
 
 // Event proves the event with a seq.

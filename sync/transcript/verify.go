@@ -78,7 +78,7 @@ type verifier struct {
 
 func newVerifier(kept Evidence) *verifier {
 	v := &verifier{
-		kept: kept, book: window.NewBook(), sums: make(map[string]*sums),
+		kept: kept, report: Report{Keys: []string{}, Findings: []Finding{}}, book: window.NewBook(), sums: make(map[string]*sums),
 		atSizes: make(map[uint64]Hash), keptAt: make(map[uint64]bool), actions: make(map[uint64]*judged),
 	}
 	for _, k := range kept.Checkpoints {
@@ -156,7 +156,7 @@ func (v *verifier) decode(line []byte, into any) bool {
 
 func (v *verifier) header(line []byte) {
 	var h Header
-	if v.report.Keys != nil || !v.decode(line, &h) {
+	if v.report.Lines != 1 || !v.decode(line, &h) {
 		return
 	}
 	v.report.Stream, v.report.Log = h.Stream, h.Log

@@ -43,7 +43,7 @@ func TestVerify(t *testing.T) {
 		Stream: "wheel", Log: testLog, Keys: []string{old.VerifierKey(), next.VerifierKey()}, Trusted: true,
 		Lines: bytes.Count(export, []byte("\n")), Events: k.tree.Size(), Root: k.tree.Root(), Seq: k.seq, Covered: k.tree.Size(),
 		Checkpoints: len(k.notes) + 1, Recovered: 5, Windows: 10, Accepted: r.Accepted, Rejected: 70 - r.Accepted, Payloads: r.Payloads,
-		FrameHashes: 10, FramesChecked: 10, KeptCheckpoints: len(k.notes), KeptReceipts: 70,
+		FrameHashes: 10, FramesChecked: 10, KeptCheckpoints: len(k.notes), KeptReceipts: 70, Findings: []Finding{},
 	}
 	if diff := cmp.Diff(w, r); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
