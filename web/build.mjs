@@ -31,6 +31,7 @@ await build({
   entryPoints: {
     framelock: "src/index.ts",
     "framelock-player": "src/element.ts",
+    "framelock-verify": "src/verify.ts",
     demo: "demo/demo.ts",
   },
   outdir: sdk,

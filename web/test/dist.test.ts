@@ -33,7 +33,7 @@ describe("built files", () => {
   });
 
   it("run under a strict Content-Security-Policy", () => {
-    expect(scripts.length).toBe(3);
+    expect(scripts.length).toBe(4);
     for (const script of scripts) {
       const code = read(script);
       for (const bad of [/\beval\s*\(/, /new Function\b/, /\.innerHTML\b/, /\.outerHTML\b/, /insertAdjacentHTML/, /document\.write/,
@@ -48,6 +48,11 @@ describe("built files", () => {
   });
 
   it("name only files that are there", () => {
+    for (const script of scripts) {
+      for (const [, path] of read(script).matchAll(/new URL\("([^"]+)",import\.meta\.url\)/g)) {
+        expect(statSync(join(dist, "sdk", path!)).isFile(), path).toBe(true);
+      }
+    }
     for (const [, path] of read(join(dist, "index.html")).matchAll(/(?:src|href)="([^"]+)"/g)) {
       expect(statSync(join(dist, path!)).isFile(), path).toBe(true);
     }

@@ -18,7 +18,7 @@ describe("decodeMessage", () => {
   });
 
   it("passes over an unknown type", () => {
-    expect(decodeMessage('{"type":"checkpoint","root":"…"}')).toEqual({ type: "unknown", name: "checkpoint" });
+    expect(decodeMessage('{"type":"jackpot","root":"…"}')).toEqual({ type: "unknown", name: "jackpot" });
   });
 
   it.each([

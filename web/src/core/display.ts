@@ -57,6 +57,11 @@ export class Display {
     return this.newest;
   }
 
+  /** Whether the session's snapshot has come. */
+  get armed(): boolean {
+    return this.armedAt !== undefined;
+  }
+
   /** Ticks between two frames, as measured. */
   get frameInterval(): number {
     return this.pace.interval;

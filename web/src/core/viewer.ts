@@ -5,9 +5,10 @@ import { RelayClock } from "./relayclock.js";
 import { SnapshotParts } from "./snapshotparts.js";
 import { StateFold } from "./statefold.js";
 import { extend32 } from "./timestamp.js";
+import { WindowBook, type WindowState } from "./windows.js";
 import {
   decodeMessage, decodeSnapshot, KINDS, WireError,
-  type ChannelName, type ClockMessage, type FramelockEvent, type Message, type PresentedReport, type Snapshot,
+  type ChannelName, type ClockMessage, type FramelockEvent, type Message, type PresentedReport, type Receipt, type Snapshot,
 } from "./wire.js";
 
 /** Something that must not happen: an integrator shows it, a regulator asks about it. */
@@ -28,6 +29,10 @@ export type Output =
   | { type: "alarm"; alarm: Alarm }
   | { type: "void"; from: number; to: number }
   | { type: "clock" }
+  /** A window is in another phase at the frame on screen. */
+  | { type: "window"; window: WindowState }
+  /** What became of an action; `text` is the message itself. */
+  | { type: "receipt"; receipt: Receipt; text: string }
   /** The log can no longer be followed: only a fresh snapshot helps. */
   | { type: "resync"; reason: string };
 
@@ -63,6 +68,7 @@ const DEFAULT_LAG = 9000;
 export class ViewerCore {
   readonly clock = new RelayClock();
   readonly display = new Display();
+  readonly windows = new WindowBook();
   private readonly log = new EventLog();
   private readonly parts = new SnapshotParts();
   private fold: StateFold | undefined;
@@ -126,7 +132,7 @@ export class ViewerCore {
     if (!fresh) return { ts, fresh, overlay, skipped, outputs: [] };
     this.skipped += skipped;
     const outputs = this.fired(fired, now);
-    if (overlay) this.showState(ts, outputs);
+    if (overlay) this.show(ts, outputs);
     this.fold?.compact(ts, this.log.contiguous);
     return { ts, fresh, overlay, skipped, outputs };
   }
@@ -136,7 +142,7 @@ export class ViewerCore {
     const ts = this.estimate(now);
     if (ts === undefined || !this.fold) return [];
     const outputs = this.fired(this.display.advance(ts), now);
-    if (ts > this.currentTs && ts >= this.fold.since) this.showState(ts, outputs);
+    if (ts > this.currentTs && ts >= this.fold.since) this.show(ts, outputs);
     this.fold.compact(ts, this.log.contiguous);
     return outputs;
   }
@@ -171,6 +177,9 @@ export class ViewerCore {
         return this.takePart(m.part, m.parts, m.body, now);
       case "event":
         return this.results(this.log.receive(text, m.event, channel === "events"), channel, now);
+      case "receipt":
+        return channel === "actions" ? [{ type: "receipt", receipt: m.receipt, text }] : [];
+      case "checkpoint": // the verifier reads those by itself
       case "unknown":
         return []; // later versions may say more
     }
@@ -181,12 +190,13 @@ export class ViewerCore {
     if (whole === undefined) return [];
     const snapshot = decodeSnapshot(whole);
     if (snapshot.clock) this.tellTime(snapshot.clock, now);
+    this.windows.begin(snapshot, snapshot.log === this.log.log);
     this.fold = new StateFold(snapshot.state, snapshot.stateAt, snapshot.seq);
     this.display.arm(snapshot.log, snapshot.stateAt);
     const outputs: Output[] = [{ type: "snapshot", snapshot }];
     if (snapshot.paused) outputs.push({ type: "notice", code: "paused", text: "the studio is paused" });
     outputs.push(...this.results(this.log.open(snapshot), "events", now));
-    if (this.display.overlay) this.showState(this.display.presentedTs!, outputs);
+    if (this.display.overlay) this.show(this.display.presentedTs!, outputs);
     return outputs;
   }
 
@@ -212,11 +222,13 @@ export class ViewerCore {
         case "accepted":
           outputs.push({ type: "received", event: r.event, channel });
           this.fold?.add(r.event);
+          this.windows.apply(r.event);
           if (known(r.event, outputs)) fired.push(...this.display.add(r.event));
           changed = true;
           break;
         case "void":
           this.display.void(r.from, r.to);
+          this.windows.void(r.from, r.to);
           outputs.push({ type: "void", from: r.from, to: r.to });
           if (!this.fold?.void(r.from, r.to)) outputs.push({ type: "resync", reason: "the relay lost events that are part of the state" });
           changed = true;
@@ -229,6 +241,7 @@ export class ViewerCore {
           // Neither is to be trusted: if it has not fired yet, it will not.
           this.display.void(r.seq, r.seq);
           this.fold?.void(r.seq, r.seq);
+          this.windows.void(r.seq, r.seq);
           changed = true;
           outputs.push({ type: "alarm", alarm: { code: "equivocation", seq: r.seq, first: r.first, second: r.second } });
           break;
@@ -239,7 +252,7 @@ export class ViewerCore {
       }
     }
     outputs.push(...this.fired(fired, now));
-    if (changed && this.display.overlay) this.showState(this.currentTs, outputs);
+    if (changed && this.display.overlay) this.show(this.currentTs, outputs);
     return outputs;
   }
 
@@ -256,6 +269,12 @@ export class ViewerCore {
       };
     }
     return firings.map((firing) => ({ type: "fire", firing }));
+  }
+
+  /** Tells what is to be seen at the frame ts: windows, then the state. */
+  private show(ts: number, outputs: Output[]): void {
+    for (const window of this.windows.changes(ts)) outputs.push({ type: "window", window });
+    this.showState(ts, outputs);
   }
 
   private showState(ts: number, outputs: Output[]): void {

@@ -1,5 +1,6 @@
 import { isObject, type Json } from "./json.js";
 import { parseTime } from "./wallclock.js";
+import { rulesOf, type WindowRules } from "./windows.js";
 
 /** The version of the protocol that this client speaks. */
 export const PROTOCOL = 1;
@@ -75,6 +76,27 @@ export interface TrackInfo {
   rate: number;
 }
 
+/** A window that is not closed yet, as a snapshot has it. */
+export interface SnapshotWindow {
+  window: string;
+  openTs: number;
+  /** Known once it is closing. */
+  closeTs: number | undefined;
+  rules: WindowRules;
+}
+
+/** Where the log's tree stands at a snapshot (protocol, section 9). */
+export interface LogHead {
+  /** Leaves up to the snapshot's seq. */
+  size: number;
+  /** Roots of the complete subtrees, the largest first, in hexadecimal. */
+  frontier: string[];
+  /** The relay's verifier key (C2SP signed-note). */
+  key: string;
+  /** The newest signed checkpoint, which may cover less; empty if there is none yet. */
+  note: string;
+}
+
 /** What a joining viewer starts from. */
 export interface Snapshot {
   stream: string;
@@ -89,6 +111,9 @@ export interface Snapshot {
   pending: FramelockEvent[];
   /** The newest outcomes with ts <= stateAt, oldest first, for display only. */
   recent: FramelockEvent[];
+  windows: SnapshotWindow[];
+  /** Undefined if the relay keeps no transcript. */
+  logHead: LogHead | undefined;
   paused: boolean;
   clock: ClockMessage | undefined;
   tracks: TrackInfo[];
@@ -101,6 +126,8 @@ export type Message =
   | { type: "notice"; code: string; text: string }
   | { type: "clock"; clock: ClockMessage }
   | { type: "pong"; id: number; serverMs: number }
+  | { type: "receipt"; receipt: Receipt }
+  | { type: "checkpoint"; size: number; seq: number; note: string }
   | { type: "unknown"; name: string };
 
 /** A message that is not what the protocol says. The message names the field. */
@@ -164,6 +191,32 @@ function list(o: Fields, key: string): Json[] {
   return v as Json[];
 }
 
+function decodeWindow(value: Json): SnapshotWindow {
+  if (!isObject(value)) fail("a window must be an object", value);
+  const rules = rulesOf(isObject(value.rules) ? value.rules : {});
+  return {
+    window: text(value, "window"),
+    openTs: count(value, "open_ts"),
+    closeTs: value.close_ts === undefined ? undefined : count(value, "close_ts"),
+    rules: { ...rules, closes_ts: numberOr(value, "closes_ts", rules.closes_ts) },
+  };
+}
+
+function decodeLogHead(o: Fields): LogHead {
+  const frontier = list(o, "frontier");
+  if (!frontier.every((h) => typeof h === "string")) fail("frontier must be a list of strings", frontier);
+  return {
+    size: count(o, "size"), frontier: frontier as string[], key: text(o, "key"), note: typeof o.note === "string" ? o.note : "",
+  };
+}
+
+function decodeReceipt(o: Fields): Receipt {
+  text(o, "id");
+  text(o, "window");
+  if (o.verdict !== "accepted" && o.verdict !== "rejected") fail('verdict must be "accepted" or "rejected"', o.verdict);
+  return o as unknown as Receipt;
+}
+
 /** Decodes an assembled snapshot. Throws WireError where it is not one, or of another protocol. */
 export function decodeSnapshot(body: string): Snapshot {
   const o = parseObject(body);
@@ -182,6 +235,8 @@ export function decodeSnapshot(body: string): Snapshot {
     state: o.state ?? {},
     pending: list(o, "pending").map(decodeEvent),
     recent: list(o, "recent").map(decodeEvent),
+    windows: list(o, "windows").map(decodeWindow),
+    logHead: isObject(o.log_head) ? decodeLogHead(o.log_head) : undefined,
     paused: o.paused === true,
     // A stream without media yet has no clock to tell.
     clock: isObject(o.clock) && stateAt > 0 ? decodeClock(o.clock) : undefined,
@@ -213,6 +268,10 @@ export function decodeMessage(body: string): Message {
       return { type: "notice", code: text(o, "code"), text: typeof o.text === "string" ? o.text : "" };
     case "pong":
       return { type: "pong", id: count(o, "id"), serverMs: time(o, "server_time") };
+    case "receipt":
+      return { type: "receipt", receipt: decodeReceipt(o) };
+    case "checkpoint":
+      return { type: "checkpoint", size: count(o, "size"), seq: count(o, "seq"), note: text(o, "note") };
     default:
       return { type: "unknown", name: typeof o.type === "string" ? o.type : "" };
   }
@@ -226,4 +285,36 @@ export interface PresentedReport {
   frame_error: number;
   skipped: number;
   latency_ms: number;
+}
+
+/** `action`, viewer to relay (protocol, section 6). */
+export interface Action {
+  type: "action";
+  /** The viewer's own name for it; the same id again gets the same receipt. */
+  id: string;
+  window: string;
+  /** The frame that the viewer saw when it acted. */
+  seen: { track: string; ts: number };
+  data: Json;
+}
+
+/** `receipt`, relay to viewer: what became of an action. */
+export interface Receipt {
+  type: "receipt";
+  v: number;
+  id: string;
+  window: string;
+  verdict: "accepted" | "rejected";
+  /** Why it was rejected. */
+  reason?: string;
+  /** Its place among all judged actions; missing if it was refused without being judged, which may be tried again. */
+  order?: number;
+  /** When the relay received it: RFC 3339, UTC. */
+  received_at?: string;
+  /** Base64 of 16 random bytes: with them `commitment` can be checked. */
+  salt?: string;
+  /** Canonical timestamp of the frame that the action saw. */
+  seen: number;
+  /** SHA-256(salt || data) in hexadecimal: what the log holds instead of the data. */
+  commitment?: string;
 }

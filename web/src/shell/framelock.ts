@@ -1,11 +1,17 @@
 import { Attention } from "../core/attention.js";
 import type { Firing } from "../core/display.js";
 import { Heartbeat } from "../core/heartbeat.js";
+import type { ReceiptRecord } from "../core/actions.js";
 import type { Json } from "../core/json.js";
+import type { Verification } from "../core/verifier.js";
 import { ViewerCore, type Alarm, type FrameResult, type Output } from "../core/viewer.js";
-import { CHANNELS, type ChannelName, type FramelockEvent, type PresentedReport, type Snapshot } from "../core/wire.js";
+import { TICKS_PER_MS } from "../core/timestamp.js";
+import { CHANNELS, type ChannelName, type FramelockEvent, type PresentedReport, type Receipt, type Snapshot } from "../core/wire.js";
+import type { WindowState } from "../core/windows.js";
+import { Acting, type ActOptions } from "./acting.js";
 import { Emitter } from "./emitter.js";
 import { FrameSource, type Picture, type Route } from "./frames.js";
+import { Verifying } from "./verification.js";
 
 /** A frame on screen, with what belongs on it. */
 export interface Frame {
@@ -52,6 +58,12 @@ export interface FramelockEvents {
   latency: { ms: number; ts: number };
   /** What was told to the relay. */
   presented: PresentedReport;
+  /** A window is in another phase at the frame on screen. */
+  window: WindowState;
+  /** What became of an action of this viewer. */
+  receipt: ReceiptRecord;
+  /** What this viewer was sent was compared with what the relay signed, or its log went on. */
+  verification: Verification;
   /** The frame route turned out to be another one. */
   route: Route;
   /** The relay fell silent or the channel closed: this session is over. */
@@ -64,12 +76,18 @@ export interface FramelockEvents {
 export interface FramelockOptions {
   /** Sends `presented` reports (default true). */
   report?: boolean;
+  /** Verifies the log against the relay's signed checkpoints, in a worker (default true). */
+  verify?: boolean;
+  /** The relay's verifier key, `<name>+<hash>+<base64>`; without it the first that a snapshot names is trusted. */
+  logKey?: string;
 }
 
 const TICK_MS = 250;
 const REPORT_MS = 1000;
 const FAST_PINGS = 8; // the first round trips come every tick, later ones every two seconds
 const PING_MS = 2000;
+/** After so long without a frame, the relay's clock says how far the line has come. */
+const FRAME_GAP_MS = 250;
 
 /**
  * One viewer of one stream: holds events until their frame is presented, and
@@ -82,6 +100,10 @@ export class Framelock {
   private readonly attention = new Attention();
   private readonly source: FrameSource;
   private readonly wantReports: boolean;
+  private readonly verifying: Verifying | undefined;
+  private readonly acting = new Acting((text) => this.sendText(text), (record) => this.events.emit("receipt", record));
+  /** The verifier key that the page trusts; read at the next `connect`. */
+  logKey: string | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
   private channels: RTCDataChannel[] = [];
   private actions: RTCDataChannel | undefined;
@@ -95,6 +117,8 @@ export class Framelock {
 
   constructor(readonly video: HTMLVideoElement, options: FramelockOptions = {}) {
     this.wantReports = options.report ?? true;
+    this.logKey = options.logKey;
+    if (options.verify ?? true) this.verifying = new Verifying((v) => this.events.emit("verification", v));
     this.source = new FrameSource(video, (p) => this.present(p), (r) => this.fallen(r));
   }
 
@@ -118,6 +142,54 @@ export class Framelock {
     return this.core.display.presentedTs;
   }
 
+  /** The windows at the frame on screen, in order of opening; none before it may carry an overlay. */
+  get windows(): WindowState[] {
+    const { display, windows } = this.core;
+    return display.overlay ? windows.all(display.presentedTs!) : [];
+  }
+
+  /**
+   * How much of a window is left, in ms, by the frame on screen: it never runs
+   * apart from the picture. While no frames come the relay's clock stands in.
+   * Undefined for a window that nobody has set an end for.
+   */
+  remainingMs(window: WindowState): number | undefined {
+    const presented = this.presentedTs;
+    if (window.endTs === undefined || presented === undefined) return undefined;
+    const now = performance.now();
+    const waits = this.picture !== undefined && now - this.picture.displayAt > FRAME_GAP_MS;
+    const at = waits ? Math.max(presented, this.core.estimate(now) ?? presented) : presented;
+    return Math.max(0, (window.endTs - at) / TICKS_PER_MS);
+  }
+
+  /**
+   * Acts in a window, on the frame that is on screen now. Resolves with the
+   * relay's receipt, accepted or rejected; the same action is sent again after a
+   * reconnect until it is there. Rejects with an ActionError if it cannot be sent
+   * or was not answered in time.
+   */
+  act(window: string, data: Json, options: ActOptions = {}): Promise<Receipt> {
+    const { display, windows } = this.core;
+    const { presentedTs, overlay, armed } = display;
+    const at = presentedTs === undefined ? undefined : windows.at(window, presentedTs);
+    return this.acting.act(window, data, { snapshot: armed, overlay, presentedTs, window: at }, options, performance.now());
+  }
+
+  /** The newest receipts, oldest first. */
+  get receipts(): ReceiptRecord[] {
+    return this.acting.book.receipts;
+  }
+
+  /** The receipts as JSON lines, `{"action":…,"receipt":…}`, byte for byte as sent and received: for an auditor. */
+  exportReceipts(): string {
+    return this.acting.book.export();
+  }
+
+  /** Where the verification of the log stands; undefined if it is switched off. */
+  get verification(): Verification | undefined {
+    return this.verifying?.verification;
+  }
+
   /**
    * Creates the negotiated channels on a connection, before its offer is made,
    * and follows it from now on. What is on screen stays until its first frame.
@@ -128,6 +200,7 @@ export class Framelock {
     this.timer ??= setInterval(() => this.tick(), TICK_MS);
     if (!isSecureContext && !this.warned) queueMicrotask(() => this.sayInsecure());
     this.core.begin();
+    this.verifying?.begin(this.logKey);
     this.heartbeat.begin();
     this.pings = 0;
     const session = ++this.session;
@@ -149,6 +222,8 @@ export class Framelock {
     this.timer = undefined;
     this.source.stop();
     this.picture = undefined;
+    this.acting.close();
+    this.verifying?.close();
   }
 
   private open(pc: RTCPeerConnection, name: ChannelName, session: number): void {
@@ -158,6 +233,7 @@ export class Framelock {
     if (name === "actions") this.actions = channel;
     channel.onmessage = (m: MessageEvent<unknown>) => {
       if (session !== this.session || typeof m.data !== "string") return;
+      if (name === "events") this.verifying?.message(m.data);
       this.apply(this.core.receive(m.data, name, performance.now()));
     };
     channel.onclose = () => {
@@ -215,7 +291,12 @@ export class Framelock {
       case "state":
         return this.events.emit("state", { state: o.state, ts: o.ts });
       case "snapshot":
+        this.acting.resend();
         return this.events.emit("snapshot", o.snapshot);
+      case "window":
+        return this.events.emit("window", o.window);
+      case "receipt":
+        return this.acting.receive(o.receipt, o.text);
       case "notice":
         return this.events.emit("notice", { code: o.code, text: o.text });
       case "alarm":
@@ -234,7 +315,9 @@ export class Framelock {
     const arrived = this.video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
     if (this.attention.lost(now, document.hidden, arrived)) this.apply(this.core.advance(now));
     if (this.heartbeat.silent(now)) this.die("the relay has fallen silent");
-    if (this.actions?.readyState !== "open") return;
+    const open = this.actions?.readyState === "open";
+    this.acting.tick(now, open);
+    if (!open) return;
     if (this.pings < FAST_PINGS || now - this.pingedAt >= PING_MS) {
       this.pings++;
       this.pingedAt = now;
@@ -252,7 +335,13 @@ export class Framelock {
   }
 
   private send(message: object): void {
-    this.actions?.send(JSON.stringify(message));
+    this.sendText(JSON.stringify(message));
+  }
+
+  private sendText(text: string): boolean {
+    if (this.actions?.readyState !== "open") return false;
+    this.actions.send(text);
+    return true;
   }
 
   private tellLatency(ts: number | undefined, at: number): void {

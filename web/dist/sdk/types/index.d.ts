@@ -13,6 +13,10 @@ export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOpti
 export { FramelockPlayer, type PlayerOptions, type PlayerSource, type PlayerStatus, type StatusChange, } from "./shell/player.js";
 export { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
 export { Emitter, type Unsubscribe } from "./shell/emitter.js";
+export type { ActOptions } from "./shell/acting.js";
+export { ActionError, type ActionFault, type ReceiptRecord } from "./core/actions.js";
+export { NOTHING_VERIFIED, type Verification, type VerificationAlarm, type VerificationFault, type VerificationState, type VerifiedCheckpoint, } from "./core/verifier.js";
+export type { WindowPhase, WindowResult, WindowRules, WindowState } from "./core/windows.js";
 export { bestRoute, type Route } from "./shell/frames.js";
 export { WhepError } from "./shell/whep.js";
 export { ViewerCore, type Alarm, type FrameResult, type Output } from "./core/viewer.js";
@@ -20,4 +24,4 @@ export type { Firing } from "./core/display.js";
 export { extend32, low32, TICKS_PER_MS, TICKS_PER_SECOND } from "./core/timestamp.js";
 export { mergePatch, type Json } from "./core/json.js";
 export { RelayClock } from "./core/relayclock.js";
-export { CHANNELS, PROTOCOL, type ChannelName, type ClockMessage, type FramelockEvent, type PresentedReport, type Snapshot, type TrackInfo, } from "./core/wire.js";
+export { CHANNELS, PROTOCOL, type Action, type ChannelName, type ClockMessage, type FramelockEvent, type LogHead, type PresentedReport, type Receipt, type Snapshot, type SnapshotWindow, type TrackInfo, } from "./core/wire.js";

@@ -44,6 +44,8 @@ export declare class Display {
     private readonly pace;
     /** The newest frame on screen, undefined before the first. */
     get presentedTs(): number | undefined;
+    /** Whether the session's snapshot has come. */
+    get armed(): boolean;
     /** Ticks between two frames, as measured. */
     get frameInterval(): number;
     /** Whether something may be painted over the frame on screen. */

@@ -1,7 +1,8 @@
 import { Display, type Firing } from "./display.js";
 import type { Json } from "./json.js";
 import { RelayClock } from "./relayclock.js";
-import { type ChannelName, type FramelockEvent, type PresentedReport, type Snapshot } from "./wire.js";
+import { WindowBook, type WindowState } from "./windows.js";
+import { type ChannelName, type FramelockEvent, type PresentedReport, type Receipt, type Snapshot } from "./wire.js";
 /** Something that must not happen: an integrator shows it, a regulator asks about it. */
 export type Alarm = {
     code: "equivocation";
@@ -53,6 +54,17 @@ export type Output = {
 } | {
     type: "clock";
 }
+/** A window is in another phase at the frame on screen. */
+ | {
+    type: "window";
+    window: WindowState;
+}
+/** What became of an action; `text` is the message itself. */
+ | {
+    type: "receipt";
+    receipt: Receipt;
+    text: string;
+}
 /** The log can no longer be followed: only a fresh snapshot helps. */
  | {
     type: "resync";
@@ -77,6 +89,7 @@ export interface FrameResult {
 export declare class ViewerCore {
     readonly clock: RelayClock;
     readonly display: Display;
+    readonly windows: WindowBook;
     private readonly log;
     private readonly parts;
     private fold;
@@ -112,6 +125,8 @@ export declare class ViewerCore {
     private nameEarly;
     private results;
     private fired;
+    /** Tells what is to be seen at the frame ts: windows, then the state. */
+    private show;
     private showState;
     private measureLag;
 }

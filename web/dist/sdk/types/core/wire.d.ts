@@ -1,4 +1,5 @@
 import { type Json } from "./json.js";
+import { type WindowRules } from "./windows.js";
 /** The version of the protocol that this client speaks. */
 export declare const PROTOCOL = 1;
 /** The pre-negotiated data channels (protocol, section 4). */
@@ -75,6 +76,25 @@ export interface TrackInfo {
     mid: string;
     rate: number;
 }
+/** A window that is not closed yet, as a snapshot has it. */
+export interface SnapshotWindow {
+    window: string;
+    openTs: number;
+    /** Known once it is closing. */
+    closeTs: number | undefined;
+    rules: WindowRules;
+}
+/** Where the log's tree stands at a snapshot (protocol, section 9). */
+export interface LogHead {
+    /** Leaves up to the snapshot's seq. */
+    size: number;
+    /** Roots of the complete subtrees, the largest first, in hexadecimal. */
+    frontier: string[];
+    /** The relay's verifier key (C2SP signed-note). */
+    key: string;
+    /** The newest signed checkpoint, which may cover less; empty if there is none yet. */
+    note: string;
+}
 /** What a joining viewer starts from. */
 export interface Snapshot {
     stream: string;
@@ -89,6 +109,9 @@ export interface Snapshot {
     pending: FramelockEvent[];
     /** The newest outcomes with ts <= stateAt, oldest first, for display only. */
     recent: FramelockEvent[];
+    windows: SnapshotWindow[];
+    /** Undefined if the relay keeps no transcript. */
+    logHead: LogHead | undefined;
     paused: boolean;
     clock: ClockMessage | undefined;
     tracks: TrackInfo[];
@@ -114,6 +137,14 @@ export type Message = {
     id: number;
     serverMs: number;
 } | {
+    type: "receipt";
+    receipt: Receipt;
+} | {
+    type: "checkpoint";
+    size: number;
+    seq: number;
+    note: string;
+} | {
     type: "unknown";
     name: string;
 };
@@ -135,4 +166,37 @@ export interface PresentedReport {
     frame_error: number;
     skipped: number;
     latency_ms: number;
+}
+/** `action`, viewer to relay (protocol, section 6). */
+export interface Action {
+    type: "action";
+    /** The viewer's own name for it; the same id again gets the same receipt. */
+    id: string;
+    window: string;
+    /** The frame that the viewer saw when it acted. */
+    seen: {
+        track: string;
+        ts: number;
+    };
+    data: Json;
+}
+/** `receipt`, relay to viewer: what became of an action. */
+export interface Receipt {
+    type: "receipt";
+    v: number;
+    id: string;
+    window: string;
+    verdict: "accepted" | "rejected";
+    /** Why it was rejected. */
+    reason?: string;
+    /** Its place among all judged actions; missing if it was refused without being judged, which may be tried again. */
+    order?: number;
+    /** When the relay received it: RFC 3339, UTC. */
+    received_at?: string;
+    /** Base64 of 16 random bytes: with them `commitment` can be checked. */
+    salt?: string;
+    /** Canonical timestamp of the frame that the action saw. */
+    seen: number;
+    /** SHA-256(salt || data) in hexadecimal: what the log holds instead of the data. */
+    commitment?: string;
 }

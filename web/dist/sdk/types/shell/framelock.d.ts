@@ -1,7 +1,11 @@
 import type { Firing } from "../core/display.js";
+import type { ReceiptRecord } from "../core/actions.js";
 import type { Json } from "../core/json.js";
+import type { Verification } from "../core/verifier.js";
 import { ViewerCore, type Alarm } from "../core/viewer.js";
-import { type ChannelName, type FramelockEvent, type PresentedReport, type Snapshot } from "../core/wire.js";
+import { type ChannelName, type FramelockEvent, type PresentedReport, type Receipt, type Snapshot } from "../core/wire.js";
+import type { WindowState } from "../core/windows.js";
+import { type ActOptions } from "./acting.js";
 import { Emitter } from "./emitter.js";
 import { type Route } from "./frames.js";
 /** A frame on screen, with what belongs on it. */
@@ -66,6 +70,12 @@ export interface FramelockEvents {
     };
     /** What was told to the relay. */
     presented: PresentedReport;
+    /** A window is in another phase at the frame on screen. */
+    window: WindowState;
+    /** What became of an action of this viewer. */
+    receipt: ReceiptRecord;
+    /** What this viewer was sent was compared with what the relay signed, or its log went on. */
+    verification: Verification;
     /** The frame route turned out to be another one. */
     route: Route;
     /** The relay fell silent or the channel closed: this session is over. */
@@ -81,6 +91,10 @@ export interface FramelockEvents {
 export interface FramelockOptions {
     /** Sends `presented` reports (default true). */
     report?: boolean;
+    /** Verifies the log against the relay's signed checkpoints, in a worker (default true). */
+    verify?: boolean;
+    /** The relay's verifier key, `<name>+<hash>+<base64>`; without it the first that a snapshot names is trusted. */
+    logKey?: string;
 }
 /**
  * One viewer of one stream: holds events until their frame is presented, and
@@ -94,6 +108,10 @@ export declare class Framelock {
     private readonly attention;
     private readonly source;
     private readonly wantReports;
+    private readonly verifying;
+    private readonly acting;
+    /** The verifier key that the page trusts; read at the next `connect`. */
+    logKey: string | undefined;
     private timer;
     private channels;
     private actions;
@@ -113,6 +131,27 @@ export declare class Framelock {
     get route(): Route;
     /** Canonical timestamp of the frame on screen. */
     get presentedTs(): number | undefined;
+    /** The windows at the frame on screen, in order of opening; none before it may carry an overlay. */
+    get windows(): WindowState[];
+    /**
+     * How much of a window is left, in ms, by the frame on screen: it never runs
+     * apart from the picture. While no frames come the relay's clock stands in.
+     * Undefined for a window that nobody has set an end for.
+     */
+    remainingMs(window: WindowState): number | undefined;
+    /**
+     * Acts in a window, on the frame that is on screen now. Resolves with the
+     * relay's receipt, accepted or rejected; the same action is sent again after a
+     * reconnect until it is there. Rejects with an ActionError if it cannot be sent
+     * or was not answered in time.
+     */
+    act(window: string, data: Json, options?: ActOptions): Promise<Receipt>;
+    /** The newest receipts, oldest first. */
+    get receipts(): ReceiptRecord[];
+    /** The receipts as JSON lines, `{"action":…,"receipt":…}`, byte for byte as sent and received: for an auditor. */
+    exportReceipts(): string;
+    /** Where the verification of the log stands; undefined if it is switched off. */
+    get verification(): Verification | undefined;
     /**
      * Creates the negotiated channels on a connection, before its offer is made,
      * and follows it from now on. What is on screen stays until its first frame.
@@ -132,6 +171,7 @@ export declare class Framelock {
     private tick;
     private sendReport;
     private send;
+    private sendText;
     private tellLatency;
     private die;
     private fallen;
