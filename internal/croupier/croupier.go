@@ -8,6 +8,7 @@
 package croupier
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	table := &table{Config: cfg, failures: make(chan uint64, maxUnanswered), slots: make(chan struct{}, maxUnanswered)}
+	table := &table{Config: cfg, failures: make(chan event, maxUnanswered), slots: make(chan struct{}, maxUnanswered)}
 	lines, stop, ended := make(chan line), make(chan struct{}), make(chan error, 1)
 	go func() { ended <- readLog(cfg.Log, lines, stop) }()
 	err, readerEnded := table.play(ctx, lines, ended)
@@ -100,7 +101,7 @@ type table struct {
 	Config
 	inFlight sync.WaitGroup
 	slots    chan struct{} // one for each request in flight
-	failures chan uint64   // frames of early outcomes that were not accepted
+	failures chan event    // early outcomes and windows that were not accepted
 
 	mu     sync.Mutex // guards Out
 	outErr error
@@ -116,8 +117,8 @@ func (t *table) play(ctx context.Context, lines <-chan line, ended <-chan error)
 			return nil, false
 		case err := <-ended:
 			return err, true
-		case frame := <-t.failures:
-			g.failed(frame)
+		case e := <-t.failures:
+			g.failed(e)
 		case l := <-lines:
 			if l.Studio != nil {
 				g.start(*l.Studio)
@@ -158,9 +159,9 @@ func (t *table) publish(ctx context.Context, e event) {
 		t.send(ctx, e, &r)
 		r.TookMS = float64(time.Since(r.SentAt)) / float64(time.Millisecond)
 		t.record(r)
-		if r.Error != "" && r.Predicted {
+		if r.Error != "" && (e.Predicted || e.Kind == windowOpen) {
 			select {
-			case t.failures <- r.Frame:
+			case t.failures <- e:
 			default: // the game has ended
 			}
 		}
@@ -178,10 +179,11 @@ func (t *table) send(ctx context.Context, e event, r *Record) {
 	wait := firstWait
 	for {
 		r.Attempts++
-		answer, status, err := t.Client.Mark(ctx, t.Stream, e.Mark)
+		answer, status, err := t.ask(ctx, e)
 		r.Status = status
 		if err == nil {
 			r.Answer, r.Error = &answer, ""
+			r.ID = cmp.Or(answer.ID, r.ID) // the relay names the event that opens a window
 			return
 		}
 		r.Error = err.Error()
@@ -201,6 +203,20 @@ func (t *table) send(ctx context.Context, e event, r *Record) {
 			return
 		}
 	}
+}
+
+// ask makes the one request that an event takes, or what its window asks for.
+func (t *table) ask(ctx context.Context, e event) (Resolved, int, error) {
+	switch {
+	case e.Kind == windowOpen:
+		return t.Client.OpenWindow(ctx, t.Stream, Window{
+			Window: e.ID, At: e.At, Closes: &Closes{AfterMS: e.Open.Milliseconds()},
+			Accept: Accept{MaxPerViewer: chips, MaxBytes: chipBytes},
+		})
+	case e.Window != "":
+		return t.markClosed(ctx, e.Mark)
+	}
+	return t.Client.Mark(ctx, t.Stream, e.Mark)
 }
 
 // record writes and logs what came of an event.

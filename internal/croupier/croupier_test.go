@@ -37,12 +37,55 @@ func header(ssrc uint32) string {
 	return fmt.Sprintf(`{"studio":{"codec":"h264","fps":30,"width":640,"height":360,"ssrc":%d,"audio_ssrc":7}}`+"\n", ssrc)
 }
 
-// relay is a stand-in for the relay's markers call.
+// relay is a stand-in for the relay's markers, windows and events calls.
 type relay struct {
 	*httptest.Server
-	mu     sync.Mutex
-	seen   []Mark
-	answer func(m Mark, attempt int) int // status
+	mu      sync.Mutex
+	seen    []Mark
+	windows []Window
+	open    map[string]bool               // windows that are, by name
+	answer  func(m Mark, attempt int) int // status
+	refuse  bool                          // windows
+	follows chan<- func(kind, window string)
+}
+
+// serveEvents says to the test that somebody follows, and sends what it is told to.
+func (r *relay) serveEvents(w http.ResponseWriter, req *http.Request) {
+	events := make(chan string)
+	io.WriteString(w, "retry: 1000\n\n")
+	w.(http.Flusher).Flush()
+	r.follows <- func(kind, window string) {
+		events <- fmt.Sprintf("id: 9\ndata: {\"seq\":9,\"kind\":%q,\"window\":%q}\n\n", kind, window)
+	}
+	for {
+		select {
+		case e := <-events:
+			io.WriteString(w, e)
+			w.(http.Flusher).Flush()
+		case <-req.Context().Done():
+			return
+		}
+	}
+}
+
+// openWindow takes a window.
+func (r *relay) openWindow(w http.ResponseWriter, body *json.Decoder) error {
+	var window Window
+	if err := body.Decode(&window); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refuse {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"title":"Not Found","status":404}`)
+		return nil
+	}
+	r.windows = append(r.windows, window)
+	w.WriteHeader(http.StatusCreated)
+	fmt.Fprintf(w, `{"id":"open:%s","seq":1,"ts":160000000000000}`, window.Window)
+	return nil
 }
 
 func newRelay(t *testing.T, answer func(m Mark, attempt int) int) *relay {
@@ -52,6 +95,16 @@ func newRelay(t *testing.T, answer func(m Mark, attempt int) int) *relay {
 		var m Mark
 		body := json.NewDecoder(req.Body)
 		body.DisallowUnknownFields()
+		if req.URL.Path == "/v1/streams/wheel/windows" {
+			if err := r.openWindow(w, body); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		if req.URL.Path == "/v1/streams/wheel/events" {
+			r.serveEvents(w, req)
+			return
+		}
 		if err := body.Decode(&m); err != nil || req.URL.Path != "/v1/streams/wheel/markers" || req.Header.Get("Authorization") != "Bearer secret" {
 			t.Errorf("request %s %s: %v", req.Method, req.URL, err)
 		}
@@ -60,6 +113,12 @@ func newRelay(t *testing.T, answer func(m Mark, attempt int) int) *relay {
 		attempts[m.ID]++
 		r.seen = append(r.seen, m)
 		status := r.answer(m, attempts[m.ID])
+		if r.open[m.Window] {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusConflict)
+			io.WriteString(w, `{"title":"Conflict","status":409,"detail":"window_not_closed: test"}`)
+			return
+		}
 		if status/100 != 2 {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(status)
@@ -137,7 +196,7 @@ func TestOutcomesNameTheFrameOfTheLog(t *testing.T) {
 	if outcomes != 5 || byTime != 3 {
 		t.Errorf("%d outcomes, %d by capture time; want 5 and 3", outcomes, byTime)
 	}
-	// After each outcome: betting 54 frames later, spinning after 108; the last
+	// After each outcome: betting 30 frames later, spinning after 138; the last
 	// outcome, on frame 925, has only the first before the log ends.
 	var states []uint64
 	for _, rec := range records {
@@ -145,7 +204,7 @@ func TestOutcomesNameTheFrameOfTheLog(t *testing.T) {
 			states = append(states, rec.Frame)
 		}
 	}
-	if want := []uint64{179, 233, 379, 433, 579, 633, 779, 833, 979}; !slices.Equal(states, want) {
+	if want := []uint64{155, 263, 355, 463, 555, 663, 755, 863, 955}; !slices.Equal(states, want) {
 		t.Errorf("states on frames %v, want %v", states, want)
 	}
 }
@@ -168,7 +227,7 @@ func TestScriptNamesOutcomesAhead(t *testing.T) {
 	records := play(t, r, log.String(), func(c *Config) { c.Script, c.Lead = script, 100*time.Millisecond })
 	var got []string
 	for _, rec := range records {
-		if rec.Kind != "state" {
+		if rec.Kind != "state" && rec.Kind != windowOpen {
 			got = append(got, fmt.Sprintf("%s %d %v", rec.ID, rec.Frame, rec.Predicted))
 		}
 	}
@@ -179,6 +238,108 @@ func TestScriptNamesOutcomesAhead(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// Each round has a window, open from the betting frame to the spinning one, and the
+// outcome is about it.
+func TestRoundsHaveWindows(t *testing.T) {
+	r := newRelay(t, accept)
+	var log strings.Builder
+	log.WriteString(header(9))
+	for n := range uint64(500) {
+		pocket := -1
+		if n%180 == 100 {
+			pocket = 17
+		}
+		log.WriteString(logLine(n, n, 9, pocket))
+	}
+	records := play(t, r, log.String(), nil)
+	var got []string
+	for _, m := range r.seen {
+		if m.Kind == "outcome" {
+			got = append(got, m.Window)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"", "w-00000009-130", "w-00000009-310"}; !slices.Equal(got, want) {
+		t.Errorf("outcomes of windows %q, want %q", got, want)
+	}
+	if len(r.windows) != 3 { // that of frame 490 has no outcome in this log
+		t.Fatalf("%d windows", len(r.windows))
+	}
+	for _, w := range r.windows {
+		if w.Closes == nil || w.Closes.AfterMS != 3600 || w.Accept.MaxPerViewer != 3 || w.At.CaptureTime == nil && w.At.Source == nil {
+			t.Errorf("%+v", w)
+		}
+	}
+	for _, rec := range records {
+		if rec.Kind == windowOpen && (!strings.HasPrefix(rec.ID, "open:w-") || rec.Answer == nil) {
+			t.Errorf("%+v", rec)
+		}
+	}
+}
+
+func TestOutcomeOfAWindowThatDidNotOpen(t *testing.T) {
+	g := newGame(Script{}, 0, 0)
+	g.start(Studio{FPS: 30, SSRC: 9})
+	frame := func(n uint64, pocket int) []event {
+		var l line
+		if err := json.Unmarshal([]byte(logLine(n, n, 9, pocket)), &l); err != nil {
+			t.Fatal(err)
+		}
+		return g.frame(l.Frame)
+	}
+	frame(0, 1)
+	opened := frame(30, -1)
+	g.failed(opened[1])
+	if e := frame(180, 2); opened[1].Kind != windowOpen || e[0].Window != "" {
+		t.Errorf("opened %+v, outcome %+v", opened, e)
+	}
+}
+
+// An outcome that the relay refuses while its window takes actions is published
+// when the window has closed.
+func TestOutcomeWaitsForItsWindow(t *testing.T) {
+	for _, end := range []string{"window.close", "void"} {
+		again := make(chan struct{})
+		r := newRelay(t, func(m Mark, attempt int) int {
+			if m.Window != "" && attempt == 2 {
+				close(again)
+			}
+			return http.StatusCreated
+		})
+		follows := make(chan func(kind, window string))
+		r.follows, r.open = follows, map[string]bool{"w-00000009-30": true}
+		go func() {
+			tell := <-follows
+			<-again
+			tell("marker", "")
+			tell("window.close", "another")
+			r.mu.Lock()
+			r.open = nil
+			r.mu.Unlock()
+			tell(end, "w-00000009-30")
+		}()
+		var log strings.Builder
+		log.WriteString(header(9))
+		for n := range uint64(181) {
+			log.WriteString(logLine(n, n, 9, map[uint64]int{0: 1, 180: 2}[n]-1))
+		}
+		records := play(t, r, log.String(), nil)
+		last := records[len(records)-1]
+		if last.Kind != "outcome" || last.Error != "" || last.Status != http.StatusCreated || last.Attempts != 1 {
+			t.Errorf("%s: %+v", end, last)
+		}
+		tries := 0
+		for _, m := range r.seen {
+			if m.Window == "w-00000009-30" {
+				tries++
+			}
+		}
+		if tries != 3 { // at once, when the events are followed, and when it is closed
+			t.Errorf("%s: %d tries", end, tries)
+		}
 	}
 }
 
@@ -197,7 +358,7 @@ func TestRejectedPredictionIsPublishedLater(t *testing.T) {
 		return g.frame(l.Frame)
 	}
 	early := frame(47)
-	g.failed(50)
+	g.failed(early[0])
 	again := frame(50)
 	if len(early) != 1 || len(again) != 1 || !early[0].Predicted || again[0].Predicted {
 		t.Fatalf("early %+v, again %+v", early, again)

@@ -40,11 +40,21 @@ const clockRate = 90000
 // kept is how many results the state holds.
 const kept = 8
 
-// Spans of a round, after the ball has come to rest.
+// Spans of a round, after the ball has come to rest. The next rest follows 5.7 s
+// later at the earliest: bets close a second before.
 const (
-	untilBetting  = 1800 * time.Millisecond
-	untilSpinning = 3600 * time.Millisecond
+	untilBetting  = 1000 * time.Millisecond
+	untilSpinning = 4600 * time.Millisecond
 )
+
+// What a round's window takes of each viewer.
+const (
+	chips     = 3
+	chipBytes = 64 // {"pocket":17,"chips":1}
+)
+
+// windowOpen is the kind of an event that opens a window.
+const windowOpen = "window.open"
 
 // event is something to publish, and the frame it is meant for.
 type event struct {
@@ -52,6 +62,8 @@ type event struct {
 	Frame     uint64
 	Bar       uint64
 	Predicted bool // an outcome that was named before its frame was sent
+	// Open is how long a window takes bets, on the timeline. Its name is the ID.
+	Open time.Duration
 }
 
 // game turns the frames of one studio run into events. It is the whole of the
@@ -68,6 +80,8 @@ type game struct {
 	owed    float64 // of the extra markers
 	plan    []planned
 	early   map[uint64]int // pocket by frame of the outcomes that were named early
+	bets    string         // the window that takes bets on the coming outcome; "" if none does
+	settled string         // the window of the newest outcome
 }
 
 // planned is a state change that is due on a frame.
@@ -85,6 +99,7 @@ func (g *game) start(s Studio) {
 	g.studio = s
 	g.plan, g.owed, g.rest = nil, 0, ^uint64(0)
 	g.early = make(map[uint64]int)
+	g.bets, g.settled = "", ""
 }
 
 // frame returns what is to be published when the studio has sent f.
@@ -105,7 +120,11 @@ func (g *game) frame(f Frame) []event {
 		}
 	}
 	for len(g.plan) > 0 && g.plan[0].frame <= f.Frame+g.lead {
-		events = append(events, g.state(g.ahead(f, g.lead), g.plan[0].phase))
+		at, phase := g.ahead(f, g.lead), g.plan[0].phase
+		events = append(events, g.state(at, phase))
+		if phase == "betting" {
+			events = append(events, g.open(at))
+		}
 		g.plan = g.plan[1:]
 	}
 	return append(events, g.extra(f)...)
@@ -128,9 +147,24 @@ func (g *game) rested(f Frame, pocket int) []event {
 	return events
 }
 
-// failed takes back an early outcome that the relay did not accept, so that the
-// frame itself will bring it if it comes.
-func (g *game) failed(frame uint64) { delete(g.early, frame) }
+// failed takes back what the relay did not accept: of an early outcome, so that the
+// frame itself will bring it if it comes; of a window, so that the outcome will not
+// be about it.
+func (g *game) failed(e event) {
+	if e.Kind != windowOpen {
+		delete(g.early, e.Frame)
+	} else if g.bets == e.ID {
+		g.bets = ""
+	}
+}
+
+// open opens the window for bets on the coming outcome. The relay closes it.
+func (g *game) open(f Frame) event {
+	g.bets = g.id("w", f.Frame)
+	e := g.name(f, Mark{ID: g.bets, Kind: windowOpen})
+	e.Open = untilSpinning - untilBetting
+	return e
+}
 
 // outcome is the result of a round, with the state that it brings.
 func (g *game) outcome(f Frame, pocket int) event {
@@ -138,6 +172,7 @@ func (g *game) outcome(f Frame, pocket int) event {
 		g.results = g.results[1:] // named early, and not accepted or wrong
 	} else {
 		g.round++
+		g.settled, g.bets = g.bets, ""
 	}
 	g.rest = f.Frame
 	g.results = append([]int{pocket}, g.results...)
@@ -147,9 +182,10 @@ func (g *game) outcome(f Frame, pocket int) event {
 		{f.Frame + g.frames(untilSpinning), "spinning"},
 	}
 	return g.name(f, Mark{
-		ID:   g.id("o", f.Frame),
-		Kind: "outcome",
-		Data: fmt.Appendf(nil, `{"pocket":%d,"frame":%d}`, pocket, f.Bar),
+		ID:     g.id("o", f.Frame),
+		Kind:   "outcome",
+		Window: g.settled,
+		Data:   fmt.Appendf(nil, `{"pocket":%d,"frame":%d}`, pocket, f.Bar),
 		Patch: object(map[string]any{
 			"phase": "result", "round": g.round, "result": pocket, "results": slices.Clone(g.results),
 		}),

@@ -8,7 +8,7 @@ const open: WindowState = {
   window: "w", phase: "open", openTs: T0, endTs: T0 + 100 * FRAME, result: undefined,
   rules: { closes_ts: T0 + 100 * FRAME, grace_ms: 0, max_per_viewer: 1, max_bytes: 64, max_actions: 9, max_age_ms: 2000 },
 };
-const sight: Sight = { snapshot: true, overlay: true, presentedTs: T0 + FRAME, window: open };
+const sight: Sight = { snapshot: true, overlay: true, presentedTs: T0 + FRAME, named: true, window: open };
 
 function receipt(id: string, more: Partial<Receipt> = {}): Receipt {
   return { type: "receipt", v: 1, id, window: "w", verdict: "accepted", order: 7, seen: T0 + FRAME, ...more };
@@ -34,6 +34,7 @@ describe("ActionBook", () => {
     ["no_snapshot", { snapshot: false }, 1],
     ["not_caught_up", { overlay: false }, 1],
     ["not_caught_up", { presentedTs: undefined }, 1],
+    ["no_frame", { named: false }, 1],
     ["window_unknown", { window: undefined }, 1],
     ["window_not_open", { window: { ...open, phase: "closing" } }, 1],
     ["window_not_open", { window: { ...open, phase: "closed" } }, 1],

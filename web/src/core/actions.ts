@@ -14,6 +14,8 @@ export type ActionFault =
   | "no_snapshot"
   /** The picture is still older than the snapshot: nothing seen on it counts. */
   | "not_caught_up"
+  /** This browser does not tell which frame is on screen (the `clock` route): the relay could not judge it. */
+  | "no_frame"
   /** No such window at the frame on screen. */
   | "window_unknown"
   /** The frame on screen is not within the window. */
@@ -46,6 +48,8 @@ export interface Sight {
   overlay: boolean;
   /** Canonical timestamp of the frame on screen. */
   presentedTs: number | undefined;
+  /** Whether that is the frame's own, not an estimate. */
+  named: boolean;
   /** The window at that frame. */
   window: WindowState | undefined;
 }
@@ -149,6 +153,9 @@ function judge(window: string, sight: Sight): number {
   if (!sight.snapshot) throw new ActionError("no_snapshot", "the state of the table is not known yet: wait for the snapshot");
   if (!sight.overlay || sight.presentedTs === undefined) {
     throw new ActionError("not_caught_up", "the picture has not caught up with the table yet: wait for a frame with an overlay");
+  }
+  if (!sight.named) {
+    throw new ActionError("no_frame", "this browser does not tell which frame is on screen: act with one that has requestVideoFrameCallback");
   }
   if (!sight.window) throw new ActionError("window_unknown", `there is no window ${name} at the frame on screen`);
   if (sight.window.phase !== "open") {

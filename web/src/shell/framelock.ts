@@ -148,6 +148,12 @@ export class Framelock {
     return display.overlay ? windows.all(display.presentedTs!) : [];
   }
 
+  /** A window at the frame on screen; undefined before it may carry an overlay, or if there is none. */
+  window(name: string): WindowState | undefined {
+    const { display, windows } = this.core;
+    return display.overlay ? windows.at(name, display.presentedTs!) : undefined;
+  }
+
   /**
    * How much of a window is left, in ms, by the frame on screen: it never runs
    * apart from the picture. While no frames come the relay's clock stands in.
@@ -172,7 +178,8 @@ export class Framelock {
     const { display, windows } = this.core;
     const { presentedTs, overlay, armed } = display;
     const at = presentedTs === undefined ? undefined : windows.at(window, presentedTs);
-    return this.acting.act(window, data, { snapshot: armed, overlay, presentedTs, window: at }, options, performance.now());
+    const sight = { snapshot: armed, overlay, presentedTs, named: this.route !== "clock", window: at };
+    return this.acting.act(window, data, sight, options, performance.now());
   }
 
   /** The newest receipts, oldest first. */
