@@ -38,7 +38,10 @@ export interface ProofGrounds {
   verification: Verification | undefined;
 }
 
-/** Checks that an action was recorded as its receipt says, from what this viewer has itself. */
+/**
+ * Checks that an action was recorded as its receipt says, from what this viewer has
+ * itself. Of a rejected one only the first two steps can be checked: no tree has it.
+ */
 export async function proveAction(sha256: Sha256, grounds: ProofGrounds): Promise<ProofResult[]> {
   const { record, answer } = grounds;
   const told = isObject(answer) ? answer : {};
@@ -47,8 +50,8 @@ export async function proveAction(sha256: Sha256, grounds: ProofGrounds): Promis
   if (record.receipt.verdict === "accepted") {
     const proof = isObject(told.proof) ? told.proof : undefined;
     results.push(await inclusionStep(sha256, line, proof), closeStep(grounds.window, proof));
+    results.push(checkpointStep(grounds.window, grounds.verification));
   }
-  results.push(checkpointStep(grounds.window, grounds.verification));
   return results;
 }
 
@@ -56,7 +59,7 @@ function receiptStep(record: ReceiptRecord, told: Json | undefined, line: { [key
   const { receipt, receiptText } = record;
   const same = JSON.stringify(told) === JSON.stringify(JSON.parse(receiptText));
   if (!same) return { step: "receipt", result: "wrong", text: "the relay shows another receipt now than it gave" };
-  for (const field of ["id", "window", "verdict", "order", "seen", "received_at", "commitment"] as const) {
+  for (const field of ["id", "window", "verdict", "reason", "order", "seen", "received_at", "commitment"] as const) {
     if (line[field] !== receipt[field]) {
       return { step: "receipt", result: "wrong", text: `the relay's record says ${field} ${JSON.stringify(line[field])}, the receipt ${JSON.stringify(receipt[field])}` };
     }
