@@ -12,10 +12,12 @@ import type { Drawn } from "../src/shell/compositor.js";
 import type { Framelock } from "../src/shell/framelock.js";
 import type { StatusChange } from "../src/shell/player.js";
 import { BarReader } from "./barcode.js";
+import { BetPanel, save } from "./betpanel.js";
 import { demoInfo, showControls } from "./controls.js";
 import { outcomeOf } from "./outcome.js";
 import { ExactOverlay, NaiveOverlay, voided, type NaiveDrawing } from "./overlays.js";
 import { addProof, byId, say, showState, showTallies, voidProof, write } from "./page.js";
+import { showVerification } from "./trust.js";
 import { drawnRecord, keep, namedFrame, newRecord } from "./record.js";
 import { judge, Tally } from "./verdict.js";
 
@@ -34,13 +36,19 @@ window.framelockDemo = record;
 const overlay = new ExactOverlay();
 const naiveOverlay = new NaiveOverlay(byId<HTMLCanvasElement>("naive"), reader, drawnNaively);
 let naiveDistance: number | undefined;
+let stream = query.get("stream") ?? "";
+const bets = new BetPanel(framelock, () => ({ url: document.baseURI, stream, token: element.token }));
 let paused = false; // the studio, not the player
 let joinedAt = 0; // canonical timestamp of the newest snapshot
 
 // Before the player's own frame callback, so that a stall comes before its draw.
 if (collect || stallMs > 0) watchCallbacks();
 
-element.overlay = overlay.paint;
+element.overlay = (context, frame) => {
+  overlay.paint(context, frame);
+  context.shadowBlur = 0;
+  bets.paint(context, frame);
+};
 element.addEventListener("framelock-drawn", (e) => drawn(e.detail));
 element.addEventListener("framelock-status", (e) => showStatus(e.detail));
 framelock.events.on("frame", (frame) => naiveOverlay.frame(frame));
@@ -73,6 +81,13 @@ framelock.events.on("alarm", (alarm) => {
   say(`Alarm: ${alarm.code}`, true);
 });
 framelock.events.on("route", showRoute);
+framelock.events.on("verification", showVerification);
+framelock.events.on("window", (window) => keep(record.windows, { ...window, at: performance.now() }));
+framelock.events.on("receipt", ({ receipt }) => keep(record.receipts, { ...receipt, at: performance.now() }));
+byId("save-checkpoint").addEventListener("click", () => {
+  const note = framelock.verification?.checkpoint?.note;
+  if (note) save("checkpoint.txt", note);
+});
 
 showRoute();
 showState(undefined);
@@ -82,7 +97,7 @@ void start();
 async function start(): Promise<void> {
   const info = await demoInfo();
   if (info) showControls(() => element.player.reconnect("dropped by the viewer"));
-  const stream = query.get("stream") ?? info?.stream ?? "wheel";
+  stream ||= info?.stream ?? "wheel";
   write("stream", stream);
   element.token = query.get("token") ?? "";
   element.src = `whep/${encodeURIComponent(stream)}`;

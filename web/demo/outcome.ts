@@ -22,6 +22,8 @@ export interface Outcome {
   ts: number;
   pocket: number;
   frame: number;
+  /** The window that it settles, if it does. */
+  window: string | undefined;
 }
 
 /** Reads an outcome event, undefined for any other. */
@@ -29,7 +31,7 @@ export function outcomeOf(event: FramelockEvent): Outcome | undefined {
   const pocket = (event.data as { pocket?: unknown } | null | undefined)?.pocket;
   const frame = namedFrame(event.data);
   if (event.kind !== "outcome" || typeof pocket !== "number" || frame === undefined) return undefined;
-  return { seq: event.seq, id: event.id, ts: event.ts, pocket, frame };
+  return { seq: event.seq, id: event.id, ts: event.ts, pocket, frame, window: event.window };
 }
 
 /**

@@ -1,4 +1,6 @@
 import type { Firing } from "../src/core/display.js";
+import type { WindowState } from "../src/core/windows.js";
+import type { Receipt } from "../src/core/wire.js";
 import type { FramelockPlayerElement } from "../src/element.js";
 import type { Verdict } from "./verdict.js";
 
@@ -72,6 +74,9 @@ export interface DemoInterface {
   statuses: { status: string; reason: string; at: number }[];
   states: { state: unknown; ts: number; at: number }[];
   latencies: { ms: number; ts: number }[];
+  /** Every change of a window's phase, on its frame. */
+  windows: (WindowState & { at: number })[];
+  receipts: (Receipt & { at: number })[];
   /** The element itself: `player.player.status`, `player.player.framelock.route`, … */
   readonly player: FramelockPlayerElement;
 }
@@ -86,7 +91,7 @@ declare global {
 export function newRecord(player: FramelockPlayerElement): DemoInterface {
   return {
     version: 1, drawn: [], frames: [], callbacks: [], naive: [], alarms: [], notices: [], statuses: [], states: [],
-    latencies: [], player,
+    latencies: [], windows: [], receipts: [], player,
   };
 }
 

@@ -75,7 +75,7 @@ describe("judge", () => {
 describe("outcomes", () => {
   it("reads one", () => {
     const e = event(4, T0, { kind: "outcome", id: "r1", data: { pocket: 17, frame: 48213 } });
-    expect(outcomeOf(e)).toEqual({ seq: 4, id: "r1", ts: T0, pocket: 17, frame: 48213 });
+    expect(outcomeOf(e)).toEqual({ seq: 4, id: "r1", ts: T0, pocket: 17, frame: 48213, window: undefined });
     expect(outcomeOf({ ...e, kind: "marker" })).toBeUndefined();
     expect(outcomeOf({ ...e, data: { pocket: 17 } })).toBeUndefined();
   });
@@ -91,7 +91,7 @@ describe("page", () => {
   it("has every element that the script asks for", () => {
     const html = readFileSync(new URL("../demo/index.html", import.meta.url), "utf8");
     const ids = new Set([...html.matchAll(/\bid="([^"]+)"/g)].map((m) => m[1]));
-    for (const file of ["demo", "page", "controls"]) {
+    for (const file of ["demo", "page", "controls", "betpanel", "trust"]) {
       const code = readFileSync(new URL(`../demo/${file}.ts`, import.meta.url), "utf8");
       for (const [, id] of code.matchAll(/\b(?:byId(?:<[^(]*>)?|write)\("([^"]+)"/g)) expect(ids, `${file}.ts: #${id}`).toContain(id);
     }

@@ -14,6 +14,8 @@ export { FramelockPlayer, type PlayerOptions, type PlayerSource, type PlayerStat
 export { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
 export { Emitter, type Unsubscribe } from "./shell/emitter.js";
 export type { ActOptions } from "./shell/acting.js";
+export { verifyAction, type RelayApi } from "./shell/actionproof.js";
+export type { ProofResult, ProofStep } from "./core/actionproof.js";
 export { ActionError, type ActionFault, type ReceiptRecord } from "./core/actions.js";
 export { NOTHING_VERIFIED, type Verification, type VerificationAlarm, type VerificationFault, type VerificationState, type VerifiedCheckpoint, } from "./core/verifier.js";
 export type { WindowPhase, WindowResult, WindowRules, WindowState } from "./core/windows.js";

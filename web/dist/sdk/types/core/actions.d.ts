@@ -7,6 +7,8 @@ export type ActionFault =
 "no_snapshot"
 /** The picture is still older than the snapshot: nothing seen on it counts. */
  | "not_caught_up"
+/** This browser does not tell which frame is on screen (the `clock` route): the relay could not judge it. */
+ | "no_frame"
 /** No such window at the frame on screen. */
  | "window_unknown"
 /** The frame on screen is not within the window. */
@@ -35,6 +37,8 @@ export interface Sight {
     overlay: boolean;
     /** Canonical timestamp of the frame on screen. */
     presentedTs: number | undefined;
+    /** Whether that is the frame's own, not an estimate. */
+    named: boolean;
     /** The window at that frame. */
     window: WindowState | undefined;
 }

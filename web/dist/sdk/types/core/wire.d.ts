@@ -195,8 +195,8 @@ export interface Receipt {
     received_at?: string;
     /** Base64 of 16 random bytes: with them `commitment` can be checked. */
     salt?: string;
-    /** Canonical timestamp of the frame that the action saw. */
-    seen: number;
+    /** Canonical timestamp of the frame that the action saw; missing like `order`. */
+    seen?: number;
     /** SHA-256(salt || data) in hexadecimal: what the log holds instead of the data. */
     commitment?: string;
 }

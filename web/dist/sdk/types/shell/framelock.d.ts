@@ -133,6 +133,8 @@ export declare class Framelock {
     get presentedTs(): number | undefined;
     /** The windows at the frame on screen, in order of opening; none before it may carry an overlay. */
     get windows(): WindowState[];
+    /** A window at the frame on screen; undefined before it may carry an overlay, or if there is none. */
+    window(name: string): WindowState | undefined;
     /**
      * How much of a window is left, in ms, by the frame on screen: it never runs
      * apart from the picture. While no frames come the relay's clock stands in.
