@@ -16,7 +16,7 @@ export function shareLeft(window: WindowState, ts: number): number | undefined {
   return Math.min(1, Math.max(0, (window.endTs - ts) / Math.max(1, window.endTs - window.openTs)));
 }
 
-/** Paints a round on the picture, in its upper right: the time left by this very frame, and what the chips came to. */
+/** Paints a round on the picture, in its upper left: the time left by this very frame, and what the chips came to. */
 export class BetLayer {
   private settled: { what: Settled; from: number } | undefined;
 
@@ -41,8 +41,8 @@ export class BetLayer {
 
   private ring(context: CanvasRenderingContext2D, unit: number, left: number, seconds: number): void {
     const radius = 24 * unit;
-    const x = context.canvas.width - 16 * unit - radius;
-    const y = 56 * unit + radius; // below the button for the sound
+    const x = 16 * unit + radius;
+    const y = x;
     const begin = -Math.PI / 2;
     context.fillStyle = "rgb(8 10 13 / 0.84)";
     context.beginPath();
@@ -65,8 +65,8 @@ function tag(context: CanvasRenderingContext2D, unit: number, text: string, colo
   const height = 36 * unit;
   context.font = `650 ${17 * unit}px system-ui, sans-serif`;
   const width = context.measureText(text).width + 32 * unit;
-  const x = context.canvas.width - 16 * unit - width;
-  const y = 62 * unit;
+  const x = 16 * unit;
+  const y = x;
   context.fillStyle = "rgb(8 10 13 / 0.84)";
   context.strokeStyle = colour;
   context.lineWidth = 2 * unit;

@@ -37,7 +37,7 @@ const overlay = new ExactOverlay();
 const naiveOverlay = new NaiveOverlay(byId<HTMLCanvasElement>("naive"), reader, drawnNaively);
 let naiveDistance: number | undefined;
 let stream = query.get("stream") ?? "";
-const bets = new BetPanel(framelock, () => ({ url: document.baseURI, stream, token: element.token }));
+const bets = new BetPanel(framelock, () => ({ url: document.baseURI, stream, token: element.token, viewer: element.player.viewer }));
 let paused = false; // the studio, not the player
 let joinedAt = 0; // canonical timestamp of the newest snapshot
 

@@ -46,5 +46,5 @@ export function showProof(results: ProofResult[], stream: string): void {
 
 /** The command line that checks a whole transcript against a checkpoint that was saved here. */
 export function offlineCommand(stream: string): string {
-  return `relay transcript verify ${stream}.ndjson --checkpoint checkpoint.txt`;
+  return `relay transcript verify ${stream}.ndjson --checkpoint checkpoint.txt --receipts receipts.ndjson`;
 }

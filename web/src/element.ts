@@ -5,6 +5,9 @@
  *
  * @packageDocumentation
  */
+import type { Json } from "./core/json.js";
+import type { Receipt } from "./core/wire.js";
+import type { ActOptions } from "./shell/acting.js";
 import { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
 import type { FramelockEvents } from "./shell/framelock.js";
 import { FramelockPlayer, type StatusChange } from "./shell/player.js";
@@ -21,10 +24,13 @@ export interface FramelockPlayerEventMap {
   "framelock-notice": CustomEvent<FramelockEvents["notice"]>;
   "framelock-alarm": CustomEvent<FramelockEvents["alarm"]>;
   "framelock-latency": CustomEvent<FramelockEvents["latency"]>;
+  "framelock-window": CustomEvent<FramelockEvents["window"]>;
+  "framelock-receipt": CustomEvent<FramelockEvents["receipt"]>;
+  "framelock-verification": CustomEvent<FramelockEvents["verification"]>;
   "framelock-drawn": CustomEvent<Drawn>;
 }
 
-const FORWARDED = ["event", "state", "snapshot", "notice", "alarm", "latency"] as const;
+const FORWARDED = ["event", "state", "snapshot", "notice", "alarm", "latency", "window", "receipt", "verification"] as const;
 
 const STATUS_TEXT: Record<string, string> = {
   connecting: "Connecting",
@@ -35,7 +41,7 @@ const STATUS_TEXT: Record<string, string> = {
 
 /** The element. `overlay` paints on every frame; children are laid over the canvas. */
 export class FramelockPlayerElement extends HTMLElement {
-  static readonly observedAttributes = ["src", "token"];
+  static readonly observedAttributes = ["src", "token", "log-key"];
 
   /** The element's own video: never seen, its frames are painted on `canvas`. */
   readonly video = document.createElement("video");
@@ -82,6 +88,11 @@ export class FramelockPlayerElement extends HTMLElement {
     this.setAttribute("token", token);
   }
 
+  /** Acts in a window, on the frame that is on screen now: see Framelock.act. */
+  act(window: string, data: Json, options?: ActOptions): Promise<Receipt> {
+    return this.player.framelock.act(window, data, options);
+  }
+
   /** Whether the sound is off. It is, until a visitor asks for it: browsers play nothing else unasked. */
   get muted(): boolean {
     return this.video.muted;
@@ -116,6 +127,7 @@ export class FramelockPlayerElement extends HTMLElement {
       this.restarting = false;
       if (!this.isConnected) return;
       if (!this.src) return this.player.stop();
+      this.player.framelock.logKey = this.getAttribute("log-key") ?? undefined;
       this.player.start({ src: new URL(this.src, document.baseURI).href, token: this.token || undefined });
     });
   }

@@ -37,7 +37,7 @@ const verification: Verification = {
 
 function grounds(change: Partial<ProofGrounds> = {}): ProofGrounds {
   return {
-    record: { action, receipt, actionText: JSON.stringify(action), receiptText: JSON.stringify(receipt) },
+    record: { action, receipt, text: JSON.stringify(receipt) },
     answer,
     window: {
       window: "w1", phase: "closed", openTs: T0, endTs: T0 + 90000, result: { seq: 33, accepted: 2, rejected: 0, root },
@@ -79,7 +79,7 @@ describe("proveAction", () => {
 
   it("checks of a rejected action what there is", async () => {
     const rejected = { ...receipt, verdict: "rejected" as const, reason: "seen_after_close" };
-    const record = { ...grounds().record, receipt: rejected, receiptText: JSON.stringify(rejected) };
+    const record = { ...grounds().record, receipt: rejected, text: JSON.stringify(rejected) };
     const told = { ...JSON.parse(line), verdict: "rejected", reason: "seen_after_close" };
     const change = { record, answer: { receipt: rejected as unknown as Json, action: told, proof: null } };
     expect(await prove(change)).toEqual({ receipt: "right", commitment: "right" });

@@ -2,6 +2,10 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { BAR_WIDTH, crc8, decodeCells, decodeRow } from "../demo/barcode.js";
 import { outcomeOf, pocketColour } from "../demo/outcome.js";
+import { shareLeft } from "../demo/betlayer.js";
+import { Bets, receiptInWords } from "../demo/bets.js";
+import { alarmInWords, trustInWords } from "../demo/trust.js";
+import { NOTHING_VERIFIED } from "../src/core/verifier.js";
 import { judge, Tally } from "../demo/verdict.js";
 import { event, T0 } from "./fixtures.js";
 
@@ -84,6 +88,45 @@ describe("outcomes", () => {
     const count = { red: 0, black: 0, green: 0 };
     for (let n = 0; n <= 36; n++) count[pocketColour(n)]++;
     expect(count).toEqual({ red: 18, black: 18, green: 1 });
+  });
+});
+
+describe("chips", () => {
+  const outcome = { seq: 9, id: "o", ts: T0, pocket: 17, frame: 1, window: "w1" };
+
+  it("are won and lost by the outcome of their window, if they were accepted", () => {
+    const bets = new Bets();
+    const [won, lost, rejected, other] = [[17, "w1"], [18, "w1"], [17, "w1"], [17, "w2"]].map(([n, w], i) => bets.place(`b${i}`, w as string, n as number));
+    for (const bet of [won, lost, other]) bet!.state = "accepted";
+    rejected!.state = "rejected";
+    expect(bets.settle(outcome)).toEqual({ won: 1, lost: 1 });
+    expect([won, lost, rejected, other].map((b) => b!.result)).toEqual(["won", "lost", undefined, undefined]);
+    expect(bets.settle({ ...outcome, window: undefined })).toBeUndefined();
+  });
+
+  it("say in words what became of them", () => {
+    const receipt = { type: "receipt", v: 1, id: "b", window: "w1", verdict: "accepted", order: 4, seen: T0 } as const;
+    expect(receiptInWords(receipt, 17)).toBe("Chip on 17 accepted, as action 4.");
+    const rejected = { ...receipt, verdict: "rejected" as const };
+    expect(receiptInWords({ ...rejected, reason: "seen_after_close" }, 17)).toBe("Chip on 17 rejected: on the frame you saw, betting was over.");
+    expect(receiptInWords({ ...rejected, reason: "of_later_versions" }, 17)).toContain("of_later_versions");
+  });
+
+  it("are taken for as long as the frames say", () => {
+    const rules = { closes_ts: 0, grace_ms: 0, max_per_viewer: 1, max_bytes: 1, max_actions: 1, max_age_ms: 1 };
+    const window = { window: "w", phase: "open" as const, openTs: T0, endTs: T0 + 1000, rules, result: undefined };
+    expect([-10, 0, 250, 1000, 2000].map((n) => shareLeft(window, T0 + n))).toEqual([1, 1, 0.75, 0, 0]);
+    expect(shareLeft({ ...window, endTs: undefined }, T0)).toBeUndefined();
+  });
+});
+
+describe("trust", () => {
+  it("says what is known, and what is wrong", () => {
+    expect(trustInWords(NOTHING_VERIFIED)).toBe("Log: the relay has not been heard yet.");
+    const checkpoint = { size: 40, seq: 41, root: "", note: "" };
+    const v = { ...NOTHING_VERIFIED, log: "9f3c", key: "relay/wheel/9f3c+46d5b6e9+Aa8G", keyFrom: "first_use" as const, size: 42, checkpoint };
+    expect(trustInWords(v)).toBe("Log 9f3c: 40 events checked against the checkpoint that a key trusted on first use (46d5b6e9) signed, 2 more await the next.");
+    expect(alarmInWords({ ...v, alarm: { code: "root", seq: 41, text: "it differs", expected: "aa", actual: "bb" } })).toContain("At event 41: it differs. Signed: aa. Here: bb.");
   });
 });
 

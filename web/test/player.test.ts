@@ -9,6 +9,7 @@ interface Call {
   method: string;
   url: string;
   token: string | undefined;
+  viewer?: string;
   body: unknown;
 }
 
@@ -31,7 +32,8 @@ beforeEach(() => {
   answer = created;
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
     const headers = init.headers as Record<string, string>;
-    calls.push({ method: init.method!, url, token: headers.Authorization, body: init.body });
+    const viewer = headers["Framelock-Viewer"];
+    calls.push({ method: init.method!, url, token: headers.Authorization, ...(viewer && { viewer }), body: init.body });
     return init.method === "POST" ? answer() : new Response(null, { status: 200 });
   });
   video = new FakeVideo();
@@ -65,7 +67,8 @@ describe("FramelockPlayer", () => {
     const peer = FakePeer.all[0]!;
     expect(peer.transceivers).toEqual([["video", "recvonly"], ["audio", "recvonly"]]);
     expect(peer.channels).toHaveLength(3);
-    expect(calls).toEqual([{ method: "POST", url: src, token: "Bearer secret", body: "offer" }]);
+    expect(calls).toEqual([{ method: "POST", url: src, token: "Bearer secret", viewer: player.viewer, body: "offer" }]);
+    expect(player.viewer).toMatch(/^[0-9a-f]{32}$/);
     expect(peer.answer).toBe("answer");
     comesUp(1);
     expect(statuses).toEqual(["connecting", "waiting", "live"]);
@@ -122,6 +125,7 @@ describe("FramelockPlayer", () => {
     player.reconnect();
     await vi.advanceTimersByTimeAsync(300);
     expect(calls.filter((c) => c.method === "POST").map((c) => c.token)).toEqual(["Bearer t1", "Bearer t2"]);
+    expect(new Set(calls.filter((c) => c.method === "POST").map((c) => c.viewer)).size).toBe(1); // the same viewer
   });
 
   it("backs off while there is no answer, and heeds Retry-After", async () => {

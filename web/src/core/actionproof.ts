@@ -56,8 +56,8 @@ export async function proveAction(sha256: Sha256, grounds: ProofGrounds): Promis
 }
 
 function receiptStep(record: ReceiptRecord, told: Json | undefined, line: { [key: string]: Json }): ProofResult {
-  const { receipt, receiptText } = record;
-  const same = JSON.stringify(told) === JSON.stringify(JSON.parse(receiptText));
+  const { receipt, text } = record;
+  const same = JSON.stringify(told) === JSON.stringify(JSON.parse(text));
   if (!same) return { step: "receipt", result: "wrong", text: "the relay shows another receipt now than it gave" };
   for (const field of ["id", "window", "verdict", "reason", "order", "seen", "received_at", "commitment"] as const) {
     if (line[field] !== receipt[field]) {

@@ -54,12 +54,12 @@ export interface Sight {
   window: WindowState | undefined;
 }
 
-/** An action and its receipt, each as the exact text that was sent and received. */
+/** An action and its receipt. */
 export interface ReceiptRecord {
   action: Action;
   receipt: Receipt;
-  actionText: string;
-  receiptText: string;
+  /** The receipt byte for byte as it came. */
+  text: string;
 }
 
 interface Pending {
@@ -105,11 +105,11 @@ export class ActionBook {
   }
 
   /** Takes a receipt. Undefined if no action waits for it, as with the second of two copies. */
-  receive(receipt: Receipt, receiptText: string): ReceiptRecord | undefined {
+  receive(receipt: Receipt, text: string): ReceiptRecord | undefined {
     const p = this.pending.get(receipt.id);
     if (!p || p.action.window !== receipt.window) return undefined;
     this.pending.delete(receipt.id);
-    const record = { action: p.action, receipt, actionText: p.text, receiptText };
+    const record = { action: p.action, receipt, text };
     // What was not judged has no receipt that could be shown to anybody: the same id may be tried again.
     if (receipt.order === undefined) return record;
     this.records.set(receipt.id, record);
@@ -135,9 +135,9 @@ export class ActionBook {
     return [...this.records.values()];
   }
 
-  /** The receipts as JSON lines, `{"action":…,"receipt":…}`, each part byte for byte as it was sent and received. */
+  /** The receipts as JSON lines, byte for byte as they came. */
   export(): string {
-    return this.receipts.map((r) => `{"action":${r.actionText},"receipt":${r.receiptText}}\n`).join("");
+    return this.receipts.map((r) => `${r.text}\n`).join("");
   }
 
   private drop(which: (p: Pending) => boolean, error: ActionError): { id: string; error: ActionError }[] {

@@ -1,7 +1,7 @@
 import { ActionBook, type ActionError, type ReceiptRecord, type Sight } from "../core/actions.js";
-import { toHex } from "../core/encoding.js";
 import type { Json } from "../core/json.js";
 import type { Receipt } from "../core/wire.js";
+import { randomHex } from "./random.js";
 
 /** Options of an action. */
 export interface ActOptions {
@@ -29,7 +29,7 @@ export class Acting {
   /** Acts on the frame on screen. Rejects with an ActionError. */
   act(window: string, data: Json, sight: Sight, options: ActOptions, now: number): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const id = options.id ?? randomId();
+      const id = options.id ?? randomHex();
       const text = this.book.make(id, window, data, sight, now + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS));
       this.waiters.set(id, { resolve, reject });
       this.send(text); // or later: see resend
@@ -64,9 +64,4 @@ export class Acting {
     this.waiters.get(id)?.reject(error);
     this.waiters.delete(id);
   }
-}
-
-/** 128 random bits; `crypto.randomUUID` needs a secure context, this does not. */
-function randomId(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }

@@ -1,6 +1,7 @@
 import { proveAction, type ProofResult } from "../core/actionproof.js";
 import type { Json } from "../core/json.js";
 import type { Framelock } from "./framelock.js";
+import { VIEWER_HEADER } from "./whep.js";
 import { NEEDS_SECURE_CONTEXT, canHash, sha256 } from "./webcrypto.js";
 
 /** Where a relay's HTTP interface is. */
@@ -10,6 +11,8 @@ export interface RelayApi {
   stream: string;
   /** Bearer token, if the relay asks for one. */
   token?: string;
+  /** The viewer's secret, as `FramelockPlayer.viewer` has it. */
+  viewer?: string;
 }
 
 /**
@@ -24,7 +27,11 @@ export async function verifyAction(framelock: Framelock, id: string, api: RelayA
   const { window } = record.action;
   const path = `v1/streams/${encodeURIComponent(api.stream)}/windows/${encodeURIComponent(window)}/receipts/${encodeURIComponent(id)}`;
   const response = await fetch(new URL(path, api.url), {
-    headers: { Accept: "application/json", ...(api.token && { Authorization: `Bearer ${api.token}` }) },
+    headers: {
+      Accept: "application/json",
+      ...(api.token && { Authorization: `Bearer ${api.token}` }),
+      ...(api.viewer && { [VIEWER_HEADER]: api.viewer }),
+    },
   });
   if (!response.ok) throw new Error(`the relay answered ${response.status} when asked for the record of the action`);
   const answer = (await response.json()) as Json;

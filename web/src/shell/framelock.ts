@@ -187,7 +187,7 @@ export class Framelock {
     return this.acting.book.receipts;
   }
 
-  /** The receipts as JSON lines, `{"action":…,"receipt":…}`, byte for byte as sent and received: for an auditor. */
+  /** The receipts as JSON lines, byte for byte as they came: for an auditor, `relay transcript verify`. */
   exportReceipts(): string {
     return this.acting.book.export();
   }

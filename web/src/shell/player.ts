@@ -1,6 +1,7 @@
 import { Backoff } from "../core/backoff.js";
 import { Emitter } from "./emitter.js";
 import { Framelock, type FramelockOptions } from "./framelock.js";
+import { randomHex } from "./random.js";
 import { endSession, offerSession, WhepError } from "./whep.js";
 
 /** Where a player stands. */
@@ -30,6 +31,12 @@ export interface PlayerSource {
 export interface PlayerOptions extends FramelockOptions {
   /** STUN and TURN servers; a relay that the viewer can reach needs none. */
   iceServers?: RTCIceServer[];
+  /**
+   * A secret of this viewer, 16 to 128 characters, by which the relay knows it again
+   * after a reconnect where the token is many people's; by default one for as long
+   * as this player lives. Keep it, and receipts can be asked for in a later visit.
+   */
+  viewer?: string;
 }
 
 /** A status with the reason for it, where there is one. */
@@ -57,11 +64,14 @@ interface Session {
 export class FramelockPlayer {
   readonly framelock: Framelock;
   readonly events = new Emitter<{ status: StatusChange }>();
+  /** The secret by which the relay knows this viewer again: see PlayerOptions. */
+  readonly viewer: string;
   private current: StatusChange = { status: "idle", reason: "" };
   private run: AbortController | undefined;
   private endCurrent: ((reason: string) => void) | undefined;
 
   constructor(readonly video: HTMLVideoElement, private readonly options: PlayerOptions = {}) {
+    this.viewer = options.viewer ?? randomHex();
     this.framelock = new Framelock(video, options);
     const end = (e: { reason: string }) => this.endCurrent?.(e.reason);
     this.framelock.events.on("dead", end);
@@ -187,7 +197,7 @@ export class FramelockPlayer {
     signal.throwIfAborted();
     if (!offer) throw new Error("the browser made no offer");
     // The relay is ICE-lite: it needs no candidates of ours, so there is nothing to wait for.
-    const { answer, resource } = await offerSession(source.src, session.token, offer, signal);
+    const { answer, resource } = await offerSession(source.src, { token: session.token, viewer: this.viewer }, offer, signal);
     session.resource = resource;
     signal.throwIfAborted();
     await session.pc.setRemoteDescription({ type: "answer", sdp: answer });

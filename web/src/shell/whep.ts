@@ -26,19 +26,28 @@ export interface WhepSession {
   resource: string | undefined;
 }
 
+/** The request header by which a relay knows a viewer again who has no token of their own. */
+export const VIEWER_HEADER = "Framelock-Viewer";
+
 function authorization(token: string | undefined): Record<string, string> {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
+/** Who asks: their token, if the relay wants one, and the secret that they are known again by. */
+export interface Caller {
+  token: string | undefined;
+  viewer: string;
+}
+
 /** Offers a session (WHEP, POST of application/sdp). Throws WhepError. */
 export async function offerSession(
-  url: string, token: string | undefined, offer: string, signal: AbortSignal,
+  url: string, { token, viewer }: Caller, offer: string, signal: AbortSignal,
 ): Promise<WhepSession> {
   let response: Response;
   try {
     response = await fetch(url, {
       method: "POST",
-      headers: { "Content-Type": "application/sdp", ...authorization(token) },
+      headers: { "Content-Type": "application/sdp", [VIEWER_HEADER]: viewer, ...authorization(token) },
       body: offer,
       signal,
     });

@@ -5,6 +5,9 @@
  *
  * @packageDocumentation
  */
+import type { Json } from "./core/json.js";
+import type { Receipt } from "./core/wire.js";
+import type { ActOptions } from "./shell/acting.js";
 import { type Drawn, type Overlay } from "./shell/compositor.js";
 import type { FramelockEvents } from "./shell/framelock.js";
 import { FramelockPlayer, type StatusChange } from "./shell/player.js";
@@ -18,6 +21,9 @@ export interface FramelockPlayerEventMap {
     "framelock-notice": CustomEvent<FramelockEvents["notice"]>;
     "framelock-alarm": CustomEvent<FramelockEvents["alarm"]>;
     "framelock-latency": CustomEvent<FramelockEvents["latency"]>;
+    "framelock-window": CustomEvent<FramelockEvents["window"]>;
+    "framelock-receipt": CustomEvent<FramelockEvents["receipt"]>;
+    "framelock-verification": CustomEvent<FramelockEvents["verification"]>;
     "framelock-drawn": CustomEvent<Drawn>;
 }
 /** The element. `overlay` paints on every frame; children are laid over the canvas. */
@@ -42,6 +48,8 @@ export declare class FramelockPlayerElement extends HTMLElement {
     /** Bearer token, empty for none. */
     get token(): string;
     set token(token: string);
+    /** Acts in a window, on the frame that is on screen now: see Framelock.act. */
+    act(window: string, data: Json, options?: ActOptions): Promise<Receipt>;
     /** Whether the sound is off. It is, until a visitor asks for it: browsers play nothing else unasked. */
     get muted(): boolean;
     set muted(muted: boolean);

@@ -42,12 +42,12 @@ export interface Sight {
     /** The window at that frame. */
     window: WindowState | undefined;
 }
-/** An action and its receipt, each as the exact text that was sent and received. */
+/** An action and its receipt. */
 export interface ReceiptRecord {
     action: Action;
     receipt: Receipt;
-    actionText: string;
-    receiptText: string;
+    /** The receipt byte for byte as it came. */
+    text: string;
 }
 /**
  * The actions of one viewer: those without a receipt, which are sent again in
@@ -64,7 +64,7 @@ export declare class ActionBook {
     /** The messages that wait for a receipt, oldest first: to be sent again in a new session, as they were. */
     get unanswered(): string[];
     /** Takes a receipt. Undefined if no action waits for it, as with the second of two copies. */
-    receive(receipt: Receipt, receiptText: string): ReceiptRecord | undefined;
+    receive(receipt: Receipt, text: string): ReceiptRecord | undefined;
     /** Gives up what has waited until now, and says why. */
     expire(now: number, open: boolean): {
         id: string;
@@ -77,7 +77,7 @@ export declare class ActionBook {
     }[];
     /** The newest receipts, oldest first. */
     get receipts(): ReceiptRecord[];
-    /** The receipts as JSON lines, `{"action":…,"receipt":…}`, each part byte for byte as it was sent and received. */
+    /** The receipts as JSON lines, byte for byte as they came. */
     export(): string;
     private drop;
 }

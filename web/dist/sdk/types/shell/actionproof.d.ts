@@ -7,6 +7,8 @@ export interface RelayApi {
     stream: string;
     /** Bearer token, if the relay asks for one. */
     token?: string;
+    /** The viewer's secret, as `FramelockPlayer.viewer` has it. */
+    viewer?: string;
 }
 /**
  * Asks the relay for the record of an action of this viewer, and checks it against

@@ -150,7 +150,7 @@ export declare class Framelock {
     act(window: string, data: Json, options?: ActOptions): Promise<Receipt>;
     /** The newest receipts, oldest first. */
     get receipts(): ReceiptRecord[];
-    /** The receipts as JSON lines, `{"action":…,"receipt":…}`, byte for byte as sent and received: for an auditor. */
+    /** The receipts as JSON lines, byte for byte as they came: for an auditor, `relay transcript verify`. */
     exportReceipts(): string;
     /** Where the verification of the log stands; undefined if it is switched off. */
     get verification(): Verification | undefined;

@@ -25,6 +25,12 @@ export interface PlayerSource {
 export interface PlayerOptions extends FramelockOptions {
     /** STUN and TURN servers; a relay that the viewer can reach needs none. */
     iceServers?: RTCIceServer[];
+    /**
+     * A secret of this viewer, 16 to 128 characters, by which the relay knows it again
+     * after a reconnect where the token is many people's; by default one for as long
+     * as this player lives. Keep it, and receipts can be asked for in a later visit.
+     */
+    viewer?: string;
 }
 /** A status with the reason for it, where there is one. */
 export interface StatusChange {
@@ -43,6 +49,8 @@ export declare class FramelockPlayer {
     readonly events: Emitter<{
         status: StatusChange;
     }>;
+    /** The secret by which the relay knows this viewer again: see PlayerOptions. */
+    readonly viewer: string;
     private current;
     private run;
     private endCurrent;

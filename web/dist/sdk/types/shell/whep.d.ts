@@ -20,7 +20,14 @@ export interface WhepSession {
     /** The session's own URL; DELETE ends it. Undefined if the relay named none. */
     resource: string | undefined;
 }
+/** The request header by which a relay knows a viewer again who has no token of their own. */
+export declare const VIEWER_HEADER = "Framelock-Viewer";
+/** Who asks: their token, if the relay wants one, and the secret that they are known again by. */
+export interface Caller {
+    token: string | undefined;
+    viewer: string;
+}
 /** Offers a session (WHEP, POST of application/sdp). Throws WhepError. */
-export declare function offerSession(url: string, token: string | undefined, offer: string, signal: AbortSignal): Promise<WhepSession>;
+export declare function offerSession(url: string, { token, viewer }: Caller, offer: string, signal: AbortSignal): Promise<WhepSession>;
 /** Ends a session. A page that goes away still gets it sent; failure is of no consequence, the relay times out. */
 export declare function endSession(resource: string, token: string | undefined): void;
