@@ -176,11 +176,23 @@ const (
 // sane reports whether a count of frames may be what a viewer saw.
 func sane(frames int) bool { return frames >= 0 && frames <= maxSaneFrames }
 
+// pingID is the id of a ping, which is a number. That of an action, in the same
+// place, is a string and is read elsewhere.
+type pingID int64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (id *pingID) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return nil
+	}
+	return json.Unmarshal(b, (*int64)(id))
+}
+
 // Message implements egress.Source: what a viewer says on the actions channel.
 func (l *Loop) Message(v *egress.Viewer, b []byte) {
 	var m struct {
 		Type       string  `json:"type"`
-		ID         int64   `json:"id"`
+		ID         pingID  `json:"id"`
 		FrameError int     `json:"frame_error"`
 		Skipped    int     `json:"skipped"`
 		LatencyMS  float64 `json:"latency_ms"`
@@ -192,7 +204,7 @@ func (l *Loop) Message(v *egress.Viewer, b []byte) {
 	case "ping":
 		pong, err := json.Marshal(struct {
 			Type       string    `json:"type"`
-			ID         int64     `json:"id"`
+			ID         pingID    `json:"id"`
 			ServerTime time.Time `json:"server_time"`
 		}{"pong", m.ID, l.sh.Now().UTC()})
 		if err == nil {

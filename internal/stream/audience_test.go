@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"encoding/json"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -301,6 +302,19 @@ func TestResendsLeaveRoomForOtherWishes(t *testing.T) {
 		v.Leave("deleted")
 		synctest.Wait()
 	})
+}
+
+// A viewer's messages share the member id: a ping's is a number, an action's a string.
+func TestIDsOfViewersMessages(t *testing.T) {
+	for text, want := range map[string]pingID{`7`: 7, `"chip-1"`: 0, `null`: 0} {
+		var got pingID
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
+			t.Errorf("%s: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	if err := json.Unmarshal([]byte(`{}`), new(pingID)); err == nil {
+		t.Error("an object is taken for an id")
+	}
 }
 
 func TestReportsOfViewersAreBounded(t *testing.T) {
