@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// chip places a chip on a number of the demo page's board, as a visitor would.
+const chip = `document.querySelectorAll(".number")[17].click()`
+
+// A viewer of the demo page places chips on the frames that it sees. Each has one
+// receipt, over a reconnect too, and the page can prove what became of it.
+func TestChipsAreTakenOnce(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(0, clip(c, "h264", "360p30")))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.open("/?stream="+w.Stream, 1280, 900)
+
+	open := `document.getElementById("board").dataset.open === "true"`
+	c.must(c.browser.Wait(open, 30*time.Second))
+	c.must(c.browser.Evaluate(chip+`; framelockDemo.player.player.reconnect("asked to by the test")`, nil))
+	c.must(c.browser.Wait(`framelockDemo.receipts.length === 1`, 20*time.Second))
+	// The board is closed for a moment while the new session catches up: wait for another round.
+	c.must(c.browser.Wait(open+` && framelockDemo.windows.at(-1).window !== framelockDemo.receipts[0].window`, 20*time.Second))
+	for range 4 { // one more than a round takes
+		c.must(c.browser.Evaluate(chip, nil))
+	}
+	c.must(c.browser.Wait(`framelockDemo.receipts.length === 5`, 20*time.Second))
+	c.must(c.browser.Wait(`framelockDemo.player.player.framelock.window(framelockDemo.receipts.at(-1).window)?.result !== undefined`, 20*time.Second))
+
+	var receipts []struct{ ID, Verdict, Reason string }
+	c.must(c.browser.Evaluate(`framelockDemo.receipts`, &receipts))
+	c.keep("receipts.json", receipts)
+	for i, r := range receipts {
+		want := "accepted"
+		if i == 4 {
+			want = "rejected limit_per_viewer"
+		}
+		if got := strings.TrimSpace(r.Verdict + " " + r.Reason); got != want {
+			c.Errorf("chip %d (%s): %s, want %s", i+1, r.ID, got, want)
+		}
+	}
+	var page struct{ Alarms []Said }
+	c.must(c.browser.Evaluate(`({alarms: framelockDemo.alarms})`, &page))
+	for _, a := range page.Alarms {
+		c.Errorf("alarm: %+v", a)
+	}
+	c.prove(4)
+}
+
+// prove has the page prove an action: the nth receipt's.
+func (c *scenario) prove(n int) {
+	c.Helper()
+	c.must(c.browser.Evaluate(`(async (framelock, id) => {
+	  const { verifyAction } = await import("/sdk/framelock.js");
+	  window.proof = await verifyAction(framelock, id, {
+	    url: location.href, stream: new URLSearchParams(location.search).get("stream"), viewer: framelockDemo.player.player.viewer });
+	})(framelockDemo.player.player.framelock, framelockDemo.receipts[`+jsonOf(n-1)+`].id)`, nil))
+	c.must(c.browser.Wait(`window.proof !== undefined`, 10*time.Second))
+	var steps []struct{ Step, Result, Text string }
+	c.must(c.browser.Evaluate(`window.proof`, &steps))
+	if len(steps) != 5 {
+		c.Errorf("%d steps of proof, want 5: %+v", len(steps), steps)
+	}
+	for _, s := range steps {
+		if s.Result != "right" {
+			c.Errorf("%s is %s: %s", s.Step, s.Result, s.Text)
+		}
+	}
+}
