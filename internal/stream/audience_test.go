@@ -1,9 +1,9 @@
 package stream
 
 import (
-	"encoding/json"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
