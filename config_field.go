@@ -100,9 +100,13 @@ func setText(v reflect.Value, text string) error {
 		}
 		v.SetInt(n)
 	case reflect.Uint8, reflect.Uint32:
-		n, err := strconv.ParseUint(text, 0, v.Type().Bits())
+		bits := v.Type().Bits()
+		if v.Kind() == reflect.Uint8 {
+			bits = 7 // payload types (RFC 3550, section 5.1)
+		}
+		n, err := strconv.ParseUint(text, 0, bits)
 		if err != nil {
-			return fmt.Errorf("is not a whole number from 0 to %d", uint64(1)<<v.Type().Bits()-1)
+			return fmt.Errorf("is not a whole number from 0 to %d", uint64(1)<<bits-1)
 		}
 		v.SetUint(n)
 	default:

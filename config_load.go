@@ -35,7 +35,8 @@ const envPrefix = "RELAY_"
 // The file must be understood entirely: an unknown key is an error, with its
 // line and the nearest known key. All errors are reported at once, as a
 // [ConfigError]. The values are not judged: [Config.Validate] does that, when
-// flags too have been applied.
+// flags too have been applied. But if there is an error, the values that Validate
+// would refuse are reported with it.
 func LoadConfig(path string, env []string) (*Config, error) {
 	if path == "" {
 		return ReadConfig("", nil, env)
@@ -54,21 +55,35 @@ func ReadConfig(name string, text []byte, env []string) (*Config, error) {
 	c.origins = map[string]string{}
 	l := loader{origins: c.origins, where: func(line int) string { return fmt.Sprintf("%s:%d", name, line) }}
 	l.document(text, reflect.ValueOf(&c).Elem())
-	if len(l.errs) > 0 {
-		return nil, l.errs
-	}
 	c.resolvePaths(filepath.Dir(name))
-	var errs ConfigError
+	errs := l.errs
 	for _, variable := range slices.Sorted(slices.Values(env)) {
 		name, value, _ := strings.Cut(variable, "=")
 		if key, ok := strings.CutPrefix(name, envPrefix); ok && strings.Contains(key, "__") {
 			errs = append(errs, c.set(strings.Split(key, "__"), value, name)...)
 		}
 	}
-	if err := errs.orNil(); err != nil {
-		return nil, err
+	if len(errs) > 0 {
+		return nil, append(errs, c.judged(errs)...)
 	}
 	return &c, nil
+}
+
+// judged returns the given values that Validate refuses, beside the errors of
+// reading. What is missing, and what may follow from one of those errors, is left
+// out.
+func (c *Config) judged(unread ConfigError) ConfigError {
+	var found ConfigError
+	errors.As(c.Validate(), &found)
+	below := func(key, parent string) bool {
+		return parent == "" || key == parent || strings.HasPrefix(key, parent+".") || strings.HasPrefix(key, parent+"[")
+	}
+	return slices.DeleteFunc(found, func(f FieldError) bool {
+		return c.origins[f.Key] == "" || f.Value == "" || slices.ContainsFunc(unread, func(u FieldError) bool {
+			open := strings.HasSuffix(f.Key, ".listen") && below(u.Key, "auth") // it goes by the tokens
+			return open || below(f.Key, u.Key) || below(u.Key, f.Key)
+		})
+	})
 }
 
 // Set gives one key a value, as text or, for lists and groups, in YAML (a list

@@ -218,7 +218,8 @@ func TestLoadErrors(t *testing.T) {
 		{"unknown key", "http:\n  lisen: \":80\"\n", `relay.yaml:2: http.lisen: unknown key; did you mean "listen"? (allowed: listen, tls, origins)`},
 		{"unknown group", "htpp: {}\n", `relay.yaml:1: htpp: unknown key; did you mean "http"? (allowed: http, media, admin, auth, state, transcript, streams)`},
 		{"deep", "streams:\n  wheel:\n    rtp:\n      video:\n        codek: vp8\n", `relay.yaml:5: streams.wheel.rtp.video.codek: unknown key; did you mean "codec"? (allowed: codec, listen, payload_type, ssrc, fmtp)`},
-		{"in a list", "auth:\n  tokens:\n    - file: a\n      scope: [mark]\n", `relay.yaml:4: auth.tokens[0].scope: unknown key; did you mean "scopes"? (allowed: name, file, scopes, streams, shared)`},
+		{"in a list", "auth:\n  tokens:\n    - file: a\n      scope: [mark]\n", `relay.yaml:4: auth.tokens[0].scope: unknown key; did you mean "scopes"? (allowed: name, file, scopes, streams, shared)
+relay.yaml:3: auth.tokens[0].file: "a" cannot be read: no such file or directory (allowed: the name of a file)`},
 		{"programmatic", "logger: x\n", `relay.yaml:1: logger: unknown key (allowed: http, media, admin, auth, state, transcript, streams)`},
 		{"no unit", "streams: {wheel: {hold: 200}}", `relay.yaml:1: streams.wheel.hold: "200" has no unit; write 200s or 200ms`},
 		{"not a duration", "streams: {wheel: {hold: soon}}", `relay.yaml:1: streams.wheel.hold: "soon" is not a duration such as "1.5s" or "200ms"`},

@@ -44,7 +44,7 @@ func (c *Config) Validate() error {
 // validator gathers what is wrong.
 type validator struct {
 	origins map[string]string
-	udp     map[netip.AddrPort]string // key of each fixed UDP address
+	udp     map[netip.AddrPort]string // what each fixed UDP address is for
 	errs    ConfigError
 }
 
@@ -214,7 +214,7 @@ func (v *validator) rtp(key string, r *RTPConfig) {
 	case r.SDP != "" && (r.Video != nil || r.Audio != nil):
 		v.fail(key+".sdp", r.SDP, "describes the media that "+key+".video or .audio describe too", "one of the two")
 	case r.SDP != "":
-		v.file(key+".sdp", r.SDP, false)
+		v.sdp(key+".sdp", r)
 	case r.Video == nil:
 		v.fail(key, "", "has no video", "sdp: FILE, or video: {codec: h264, listen: 127.0.0.1:5004}")
 	}
@@ -222,7 +222,7 @@ func (v *validator) rtp(key string, r *RTPConfig) {
 		if t.Codec != "h264" && t.Codec != "vp8" {
 			v.fail(key+".video.codec", t.Codec, "is no video codec that the relay forwards", "h264, vp8")
 		}
-		v.udpAddress(key+".video.listen", t.Listen)
+		v.rtpAddress(key+".video.listen", t.Listen)
 		inRange(v, key+".video.payload_type", t.PayloadType, 0, 127)
 		if strings.ContainsAny(t.Fmtp, "\r\n") {
 			v.fail(key+".video.fmtp", t.Fmtp, "is more than one line", "name=value;name=value")
@@ -232,7 +232,7 @@ func (v *validator) rtp(key string, r *RTPConfig) {
 		if t.Codec != "opus" {
 			v.fail(key+".audio.codec", t.Codec, "is no audio codec that the relay forwards", "opus")
 		}
-		v.udpAddress(key+".audio.listen", t.Listen)
+		v.rtpAddress(key+".audio.listen", t.Listen)
 		inRange(v, key+".audio.payload_type", t.PayloadType, 0, 127)
 	}
 	for i, p := range r.Allow {
@@ -267,8 +267,46 @@ func (v *validator) listenAddress(key, address string) bool {
 
 // udpAddress reports an address that is not IP:port, or that is taken already.
 func (v *validator) udpAddress(key, address string) {
-	if !v.listenAddress(key, address) {
+	if at, ok := v.ipPort(key, address); ok {
+		v.claim(key, address, key, at)
+	}
+}
+
+// rtpAddress is udpAddress of a track whose RTCP comes on the next port.
+func (v *validator) rtpAddress(key, address string) {
+	at, ok := v.ipPort(key, address)
+	switch {
+	case !ok:
+	case at.Port() == 65535:
+		v.fail(key, address, "leaves no port for RTCP, which comes on the next one", "a port up to 65534, or 0")
+	case v.claim(key, address, key, at) && at.Port() > 0:
+		v.claim(key, address+" and the next port, for RTCP,", "the RTCP of "+key, netip.AddrPortFrom(at.Addr(), at.Port()+1))
+	}
+}
+
+// sdp reports a description that cannot be read, and what it says of ports that are
+// taken. Whether the rest of it can be used is found out when it is.
+func (v *validator) sdp(key string, r *RTPConfig) {
+	v.file(key, r.SDP, false)
+	d, err := r.describe()
+	if err != nil {
 		return
+	}
+	for _, t := range []*described{d.Video, d.Audio} {
+		switch {
+		case t == nil:
+		case t.mux:
+			v.udpAddress(key, t.listen)
+		default:
+			v.rtpAddress(key, t.listen)
+		}
+	}
+}
+
+// ipPort reads an IP:port, in which the IP may be missing or localhost.
+func (v *validator) ipPort(key, address string) (netip.AddrPort, bool) {
+	if !v.listenAddress(key, address) {
+		return netip.AddrPort{}, false
 	}
 	host, port, _ := net.SplitHostPort(address)
 	ip := netip.IPv4Unspecified()
@@ -280,22 +318,29 @@ func (v *validator) udpAddress(key, address string) {
 		parsed, err := netip.ParseAddr(host)
 		if err != nil {
 			v.fail(key, address, "does not begin with an IP address", "IP:port, as in 127.0.0.1:5004 or :5004")
-			return
+			return netip.AddrPort{}, false
 		}
 		ip = parsed.Unmap()
 	}
-	if port == "0" {
-		return
-	}
 	n, _ := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(ip, uint16(n)), true
+}
+
+// claim takes an address for name, or reports who has it already. Port 0 is for
+// everybody.
+func (v *validator) claim(key, value, name string, at netip.AddrPort) bool {
+	if at.Port() == 0 {
+		return true
+	}
 	for taken, by := range v.udp {
-		overlaps := taken.Addr() == ip || taken.Addr().IsUnspecified() || ip.IsUnspecified()
-		if taken.Port() == uint16(n) && overlaps {
-			v.fail(key, address, "is taken by "+by, "a UDP address of its own")
-			return
+		overlaps := taken.Addr() == at.Addr() || taken.Addr().IsUnspecified() || at.Addr().IsUnspecified()
+		if taken.Port() == at.Port() && overlaps {
+			v.fail(key, value, "is taken by "+by, "a UDP address of its own")
+			return false
 		}
 	}
-	v.udp[netip.AddrPortFrom(ip, uint16(n))] = key
+	v.udp[at] = name
+	return true
 }
 
 // file reports a file that is missing or, if it holds a secret, can be read by

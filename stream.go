@@ -58,7 +58,7 @@ var (
 	ErrUnresolvable = marker.ErrUnresolvable
 	ErrUnavailable  = marker.ErrUnavailable
 	ErrNotOwner     = marker.ErrNotOwner
-	ErrStopped      = marker.ErrStopped
+	ErrClosed       = marker.ErrClosed
 )
 
 // Why a window does not allow an event. Use errors.Is.

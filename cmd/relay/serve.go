@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -167,10 +169,10 @@ func printAddrs(w io.Writer, format, tls string, a relay.Addrs) error {
 		return json.NewEncoder(w).Encode(line)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "viewers and API\t%s://%s/\n", scheme, a.HTTP)
+	fmt.Fprintf(t, "viewers and API\t%s://%s/%s\n", scheme, reachable(a.HTTP), everywhere(a.HTTP))
 	fmt.Fprintf(t, "media to viewers\tudp %s\n", a.UDP)
 	if a.Admin != "" {
-		fmt.Fprintf(t, "metrics, health\thttp://%s/metrics\n", a.Admin)
+		fmt.Fprintf(t, "metrics, health\thttp://%s/metrics%s\n", reachable(a.Admin), everywhere(a.Admin))
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Streams)) {
 		s := a.Streams[name]
@@ -181,4 +183,27 @@ func printAddrs(w io.Writer, format, tls string, a relay.Addrs) error {
 		fmt.Fprintln(t)
 	}
 	return t.Flush()
+}
+
+// anyAddress reports whether a listener is on every address of the machine.
+func anyAddress(listener string) bool {
+	at, err := netip.ParseAddrPort(listener)
+	return err == nil && at.Addr().IsUnspecified()
+}
+
+// reachable is a listener's address as this machine itself can use it.
+func reachable(listener string) string {
+	if !anyAddress(listener) {
+		return listener
+	}
+	_, port, _ := net.SplitHostPort(listener)
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
+// everywhere says where else a listener can be reached.
+func everywhere(listener string) string {
+	if anyAddress(listener) {
+		return "  (and on every other address of this machine)"
+	}
+	return ""
 }

@@ -163,6 +163,6 @@ func (l *Loop) Act(ctx context.Context, r marker.ActRequest, subject string, v *
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-l.done:
-		return nil, marker.ErrStopped
+		return nil, marker.ErrClosed
 	}
 }

@@ -112,7 +112,7 @@ func (c *Core) Close() {
 		}
 	}
 	for _, p := range c.pending {
-		c.out.Answer(p.tickets, Answer{Err: marker.ErrStopped})
+		c.out.Answer(p.tickets, Answer{Err: marker.ErrClosed})
 	}
 	c.pending = nil
 }

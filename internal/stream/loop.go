@@ -253,7 +253,7 @@ func (l *Loop) shutDown(written chan error, stopWriting func()) error {
 			}
 			b.Recycle()
 		case m := <-l.marks:
-			m.ticket <- Answer{Err: marker.ErrStopped}
+			m.ticket <- Answer{Err: marker.ErrClosed}
 		case a := <-l.acts:
 			a.reply(refusal(a.ID, a.Window, window.ReasonOverloaded))
 		case wish := <-l.wishes:
@@ -439,7 +439,7 @@ func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answ
 	select {
 	case l.marks <- call:
 	case <-l.done:
-		return Answer{}, marker.ErrStopped
+		return Answer{}, marker.ErrClosed
 	default:
 		return Answer{}, marker.ErrInboxFull
 	}
@@ -449,7 +449,7 @@ func (l *Loop) call(ctx context.Context, f func(*Core, Ticket, time.Time)) (Answ
 	case <-ctx.Done():
 		return Answer{}, ctx.Err()
 	case <-l.done:
-		return Answer{}, marker.ErrStopped
+		return Answer{}, marker.ErrClosed
 	}
 }
 
@@ -526,7 +526,7 @@ func ask[T any](ctx context.Context, l *Loop, f func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-l.done:
-		return none, marker.ErrStopped
+		return none, marker.ErrClosed
 	}
 	select {
 	case r := <-ready:
@@ -534,7 +534,7 @@ func ask[T any](ctx context.Context, l *Loop, f func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-l.done:
-		return none, marker.ErrStopped
+		return none, marker.ErrClosed
 	}
 }
 

@@ -98,7 +98,7 @@ var refusals = []struct {
 	{marker.ErrTooLarge, http.StatusRequestEntityTooLarge, 0},
 	{marker.ErrInboxFull, http.StatusTooManyRequests, time.Second},
 	{marker.ErrUnavailable, http.StatusServiceUnavailable, 2 * time.Second},
-	{marker.ErrStopped, http.StatusServiceUnavailable, 2 * time.Second},
+	{marker.ErrClosed, http.StatusServiceUnavailable, time.Second},
 	{marker.ErrNotOwner, http.StatusServiceUnavailable, 0},
 	{window.ErrExists, http.StatusConflict, 0},
 	{window.ErrNotClosed, http.StatusConflict, 0},

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/framelock/relay/signaling/auth"
 	"github.com/framelock/relay/signaling/problem"
+	"github.com/framelock/relay/sync/marker"
 )
 
 // stream returns the stream that the path names, or answers 404.
@@ -28,6 +30,10 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) (Stream, bool) 
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // the caller has gone
+	}
+	if errors.Is(err, marker.ErrClosed) { // no failure: the relay is being stopped
+		problem.Write(w, http.StatusServiceUnavailable, "the relay is being stopped; ask again when it is back", problem.RetryAfter(time.Second))
+		return
 	}
 	h.opts.Logger.Error("the API failed to answer", "method", r.Method, "path", r.URL.Path, "error", err)
 	if errors.Is(err, context.DeadlineExceeded) {

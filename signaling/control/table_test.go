@@ -1,11 +1,13 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -248,6 +250,7 @@ var calls = []call{
 	{name: "mark, another type", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, kind: "text/plain", status: 415, want: `"value":"text/plain"`},
 	{name: "mark, no such type", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, kind: ";", status: 415},
 	{name: "mark, full", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: marker.ErrInboxFull, status: 429, header: retry},
+	{name: "mark while the relay stops", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: marker.ErrClosed, status: 503, want: "same id", header: retry},
 	{name: "mark fails", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: errors.New("secret cause"), status: 500},
 	{name: "mark is late", method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, err: context.DeadlineExceeded, status: 503, want: "same id", header: retry},
 
@@ -352,6 +355,25 @@ func TestOtherPaths(t *testing.T) {
 			_, w := c.do(Handler(newTable(t), people, Options{}))
 			c.check(t, w)
 		})
+	}
+}
+
+// A relay that is being stopped has not failed: nobody is to look into a log for it.
+func TestStoppingIsNoError(t *testing.T) {
+	var log bytes.Buffer
+	s := newTable(t)
+	s.err = marker.ErrClosed
+	handler := Handler(s, people, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, c := range []call{
+		{method: "GET", path: "/v1/streams/wheel", token: "reader", status: 503, header: retry},
+		{method: "GET", path: "/v1/streams/wheel/state", token: "reader", status: 503, header: retry},
+		{method: "POST", path: "/v1/streams/wheel/markers", token: "game", body: markBody, status: 503, header: retry},
+	} {
+		_, w := c.do(handler)
+		c.check(t, w)
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged:\n%s", &log)
 	}
 }
 

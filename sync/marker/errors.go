@@ -23,8 +23,8 @@ var (
 	ErrUnavailable = errors.New("journal_unavailable: the relay cannot keep anything now (see /readyz), so it promises nothing; media goes on; send the same id again when it is ready")
 	// ErrNotOwner: another relay has taken the stream.
 	ErrNotOwner = errors.New("not_owner: another relay has taken this stream over; send events and actions there")
-	// ErrStopped: the stream has been shut down.
-	ErrStopped = errors.New("stopped: the stream has been shut down; send the same id again when the relay is back")
+	// ErrClosed: the stream ends, because the relay does.
+	ErrClosed = errors.New("closed: the stream has been shut down; send the same id again when the relay is back")
 	// ErrUnresolvable: the request names no frame that this stream has or may get.
 	ErrUnresolvable = errors.New("unresolvable: the request names no frame of this stream; use an ssrc and ts that the relay received in the last 10 s, or a time at most 10 s away")
 )
