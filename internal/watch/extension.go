@@ -88,6 +88,7 @@ type packet struct {
 	payload       []byte
 	at            time.Time
 	retransmitted bool // came by RTX
+	whole         *rtp.Packet
 
 	mark       *mark
 	markErr    error
@@ -96,7 +97,7 @@ type packet struct {
 }
 
 func viewPacket(p *rtp.Packet, ids extIDs, at time.Time) *packet {
-	v := &packet{ssrc: p.SSRC, seq: p.SequenceNumber, ts: p.Timestamp, last: p.Marker, payload: p.Payload, at: at}
+	v := &packet{ssrc: p.SSRC, seq: p.SequenceNumber, ts: p.Timestamp, last: p.Marker, payload: p.Payload, at: at, whole: p}
 	if b := extension(p, ids.marker); b != nil {
 		if m, err := parseMark(b); err != nil {
 			v.markErr = err

@@ -58,10 +58,10 @@ type ledger struct {
 	complete bool // a snapshot has been read
 	first    bool // it came before every event
 
-	reliable, fast, snapshots, notices, clocks int
-	gaps, doubles, equivocations, foreign      int
-	frameHashes                                []frameHash
-	malformed                                  []string
+	reliable, silent, fast, snapshots, notices, clocks int
+	gaps, doubles, equivocations, foreign              int
+	frameHashes                                        []frameHash
+	malformed                                          []string
 }
 
 // frameHash is a frame_hash event: the hash that the frame of OfSeq must have.
@@ -123,6 +123,9 @@ func (l *ledger) receive(message []byte, reliable bool) {
 func (l *ledger) order(ev *event, e *entry) {
 	l.reliable++
 	e.reliable++
+	if ev.silent() && e.reliable == 1 {
+		l.silent++
+	}
 	switch {
 	case !l.complete:
 		l.first = false

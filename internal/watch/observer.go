@@ -45,6 +45,7 @@ type observer struct {
 	ledger  *ledger
 	clock   clock
 	latency samples
+	capture *capture // nil without one
 	out     Report
 
 	greeted   bool // a message has come
@@ -60,11 +61,15 @@ type observer struct {
 }
 
 func newObserver(cfg Config, started time.Time) *observer {
-	return &observer{
+	o := &observer{
 		cfg: cfg, started: started, video: newAssembler(), audio: newAssembler(),
 		ledger: newLedger(), pings: map[int]time.Time{}, settled: started,
 		out: Report{URL: cfg.URL, Events: Events{FrameError: map[int]int{}}},
 	}
+	if cfg.Capture != nil {
+		o.capture = newCapture(cfg.Capture)
+	}
+	return o
 }
 
 func (o *observer) arrive(a arrival) {
@@ -76,6 +81,9 @@ func (o *observer) arrive(a arrival) {
 			Video: p.kind == webrtc.RTPCodecTypeVideo, Repair: p.retransmitted,
 			Sequence: p.seq, RTPTimestamp: p.ts, Payload: p.payload, Arrival: p.at,
 		})
+	}
+	if a.packet != nil && o.capture != nil {
+		o.capture.add(a.packet.whole, a.at)
 	}
 	switch {
 	case a.packet != nil && a.packet.kind == webrtc.RTPCodecTypeAudio:

@@ -148,12 +148,12 @@ func TestObserver(t *testing.T) {
 			s.frames(1, 3)
 			s.frame(3, markOf(8, 3, 6, ""))
 		}},
-		{name: "events that never fire", want: Events{Reliable: 2, Fast: 2}, hash: FrameHash{Unknown: 1}, script: func(s *script) {
+		{name: "events that never fire", want: Events{Reliable: 2, Silent: 2, Fast: 2}, hash: FrameHash{Unknown: 1}, script: func(s *script) {
 			s.event(8, 1, "frame_hash", `,"data":{"of_seq":5,"alg":"sha-256","hash":"00"}`)
 			s.event(9, 1, "recovered", `,"data":{"last_durable":7}`)
 			s.frames(1, 4)
 		}},
-		{name: "recovered may jump", want: Events{Reliable: 1, Fast: 1}, script: func(s *script) {
+		{name: "recovered may jump", want: Events{Reliable: 1, Silent: 1, Fast: 1}, script: func(s *script) {
 			s.event(4097, 1, "recovered", "")
 			s.frames(1, 4)
 		}},
@@ -166,14 +166,14 @@ func TestObserver(t *testing.T) {
 			s.say(channelEvents, `{"type":"event","log":"b","seq":8,"kind":"marker","ts":1}`)
 			s.frames(1, 4)
 		}},
-		{name: "frame hash", want: Events{Reliable: 2, Fast: 2, ByExtension: 1, BothPaths: 1, FrameError: map[int]int{0: 1}}, hash: FrameHash{Checked: 1}, script: func(s *script) {
+		{name: "frame hash", want: Events{Reliable: 2, Silent: 1, Fast: 2, ByExtension: 1, BothPaths: 1, FrameError: map[int]int{0: 1}}, hash: FrameHash{Checked: 1}, script: func(s *script) {
 			s.event(8, 1, "outcome", "")
 			s.frame(1, markOf(8, 1, 6, ""))
 			sum := sha256.Sum256([]byte{byte(s.seq - 1)})
 			s.event(9, 1, "frame_hash", `,"data":{"of_seq":8,"alg":"sha-256","hash":"`+hex.EncodeToString(sum[:])+`"}`)
 			s.frame(2, nil)
 		}},
-		{name: "hash of a frame that never came", want: Events{Reliable: 2, Fast: 2, CarrierLost: 1}, hash: FrameHash{Incomplete: 1}, script: func(s *script) {
+		{name: "hash of a frame that never came", want: Events{Reliable: 2, Silent: 1, Fast: 2, CarrierLost: 1}, hash: FrameHash{Incomplete: 1}, script: func(s *script) {
 			s.event(8, 1, "outcome", "")
 			s.event(9, 1, "frame_hash", `,"data":{"of_seq":8,"alg":"sha-256","hash":"00"}`)
 			s.frames(2, 4)

@@ -73,7 +73,9 @@ func newTestRelay(t *testing.T, r *testRelay) *testRelay {
 
 func (r *testRelay) join(w http.ResponseWriter, req *http.Request) {
 	if req.PathValue("stream") != "wheel" {
-		http.Error(w, `{"title":"no such stream"}`, http.StatusNotFound)
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"title":"Not Found","status":404,"detail":"the relay has no such stream"}`)
 		return
 	}
 	offer, err := io.ReadAll(req.Body)

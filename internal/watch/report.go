@@ -56,6 +56,7 @@ type Audio struct {
 // Events compares the paths by which events came.
 type Events struct {
 	Reliable  int `json:"by_events_channel"`
+	Silent    int `json:"silent"`          // of those: frame hashes and the like, which never fire
 	Fast      int `json:"by_fast_channel"` // copies
 	Snapshots int `json:"snapshots"`
 	Notices   int `json:"notices"`
@@ -124,7 +125,7 @@ func (o *observer) report(ended time.Time) Report {
 	r.Video.Reordered, r.Video.Duplicates = v.reordered, v.duplicates
 	r.Audio.Packets, r.Audio.Lost = o.audio.packets, o.audio.lost
 	e := &r.Events
-	e.Reliable, e.Fast, e.Snapshots, e.Notices, e.Clocks = l.reliable, l.fast, l.snapshots, l.notices, l.clocks
+	e.Reliable, e.Silent, e.Fast, e.Snapshots, e.Notices, e.Clocks = l.reliable, l.silent, l.fast, l.snapshots, l.notices, l.clocks
 	e.Gaps, e.Doubles, e.Equivocations, e.ForeignLog = l.gaps, l.doubles, l.equivocations, l.foreign
 	r.Latency = o.latency.percentiles()
 	r.Malformed = l.malformed

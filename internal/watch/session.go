@@ -1,10 +1,13 @@
 package watch
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -152,7 +155,7 @@ func (s *session) post2xx(ctx context.Context, offer string) (string, error) {
 		return "", fmt.Errorf("watch: join: %w", err)
 	}
 	if res.StatusCode != http.StatusCreated {
-		return "", fmt.Errorf("watch: join: POST %s: %s: %s", s.cfg.URL, res.Status, strings.TrimSpace(string(body)))
+		return "", fmt.Errorf("watch: join: the relay answered %s%s", res.Status, reason(res.Header.Get("Content-Type"), body))
 	}
 	location, err := url.Parse(res.Header.Get("Location"))
 	if err != nil || location.String() == "" {
@@ -160,6 +163,22 @@ func (s *session) post2xx(ctx context.Context, offer string) (string, error) {
 	}
 	s.resource = res.Request.URL.ResolveReference(location).String()
 	return string(body), nil
+}
+
+// reason is what an error answer says in words (RFC 9457), to be put behind its
+// status.
+func reason(contentType string, body []byte) string {
+	text := strings.TrimSpace(string(body))
+	if t, _, err := mime.ParseMediaType(contentType); err == nil && t == "application/problem+json" {
+		var p struct{ Title, Detail string }
+		if err := json.Unmarshal(body, &p); err == nil {
+			text = cmp.Or(p.Detail, p.Title)
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }
 
 func (s *session) authorize(req *http.Request) {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -37,6 +38,8 @@ type Config struct {
 	// a data channel as they come. They run where Frames does.
 	Packets  func(Packet)
 	Messages func(Message)
+	// Capture, if set, takes a pcap file of all RTP packets, decrypted, as they come.
+	Capture io.Writer
 	// TransportFeedback has the watch tell the relay when each packet arrived, as
 	// browsers do (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 	TransportFeedback bool
@@ -94,6 +97,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	report := obs.report(ended)
 	if err == nil && report.Video.Complete == 0 {
 		err = ErrNoMedia
+	}
+	if obs.capture != nil && obs.capture.err != nil {
+		err = errors.Join(err, fmt.Errorf("watch: capture: %w", obs.capture.err))
 	}
 	return report, errors.Join(err, closeErr)
 }

@@ -176,7 +176,7 @@ func TestWatchFails(t *testing.T) {
 	for _, tt := range []struct{ name, url, want string }{
 		{"no URL", "", "want http(s)://HOST/whep/STREAM"},
 		{"another scheme", "ftp://host/whep/wheel", "want http(s)://HOST/whep/STREAM"},
-		{"unknown stream", r.server.URL + "/whep/none", "404 Not Found: {\"title\":\"no such stream\"}"},
+		{"unknown stream", r.server.URL + "/whep/none", "the relay answered 404 Not Found: the relay has no such stream"},
 		{"nobody there", "http://127.0.0.1:1/whep/wheel", "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -98,7 +98,7 @@ func begin(t *testing.T, limit time.Duration, needs ...string) *scenario {
 	t.Cleanup(func() { c.end(started) })
 	for _, need := range append(needs, "node") {
 		if _, err := Find(strings.Split(need, "|")...); err != nil {
-			t.Skipf("%v: apt-get install -y --no-install-recommends chromium firefox-esr ffmpeg nodejs npm", err)
+			t.Skipf("%v: apt-get install -y --no-install-recommends chromium firefox-esr ffmpeg tshark nodejs npm", err)
 		}
 	}
 	if _, err := os.Stat("../../web/node_modules/playwright-core"); err != nil {

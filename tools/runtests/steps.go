@@ -48,7 +48,7 @@ func steps() []step {
 		{name: "race", what: "go test -race", run: race},
 		{name: "network", what: "sessions over bad networks", complete: true, run: network("1", "2m", "^TestCrowdLatency$")},
 		{name: "fanout", what: "the relay's cost per packet beside plain pion and the floor", complete: true, run: fanout},
-		{name: "media", what: "the studio's pictures, decoded by ffmpeg", complete: true, run: media},
+		{name: "media", what: "pictures decoded by ffmpeg, captures read by tshark", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", "^TestChromium1080p60$")},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m", "^$")},
@@ -184,7 +184,7 @@ func race(ctx context.Context, t *tally, out io.Writer) error {
 }
 
 func media(ctx context.Context, t *tally, out io.Writer) error {
-	return goTest(ctx, t, out, "", nil, "-tags", "media", "-count", "1", "-timeout", "5m", "./internal/studio/h264bar")
+	return goTest(ctx, t, out, "", nil, "-tags", "media", "-count", "1", "-timeout", "5m", "./internal/studio/h264bar", "./internal/watch")
 }
 
 func readme(ctx context.Context, t *tally, out io.Writer) error {
