@@ -35,6 +35,9 @@ func (s *streamSetup) choose(o sdp.Offer) (choice, error) {
 		}
 		c.tracks[forward.Audio] = sent(f, o.Audio, []string{sdp.CaptureTime, sdp.TransportSequence}, []string{"transport-cc"})
 	}
+	if c.tracks == ([forward.Tracks]*sdp.Sent{}) && !c.channels {
+		return c, fmt.Errorf("%w: the offer can receive nothing that the stream has; of an offer without a=group:BUNDLE one m-line is served, its video if it has one", whep.ErrNoCodec)
+	}
 	return c, nil
 }
 

@@ -43,18 +43,17 @@ type Sent struct {
 const maxMessage = 4 << 10
 
 // Answer writes the answer to an offer (RFC 8829, section 5.3): ICE-lite, DTLS
-// passive, everything on one transport. What is not sent is rejected.
+// passive, everything on one transport. What is not served or not sent is rejected.
 func (o Offer) Answer(a Answer) []byte {
 	var sections strings.Builder
 	var group []string
 	for _, s := range o.Sections {
 		sent := a.sent(s)
-		accepted := !s.Rejected && (sent != nil || s.Kind == "application" && a.Channels)
-		if accepted && len(group) > 0 && !s.Bundled { // there is one transport
-			accepted = false
-		}
-		if !accepted {
+		if s.Rejected || !s.Served || sent == nil && !(s.Kind == "application" && a.Channels) {
 			fmt.Fprintf(&sections, "m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\n%sa=inactive\r\n", s.Kind, s.Protocol, s.placeholder(), s.mid())
+			// Nobody needs them here (RFC 8829, section 5.3.1), but GStreamer takes no
+			// answer without them.
+			a.writeCredentials(&sections)
 			continue
 		}
 		group = append(group, s.MID)
@@ -68,7 +67,7 @@ func (o Offer) Answer(a Answer) []byte {
 	}
 	var b strings.Builder
 	b.WriteString("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")
-	if group = slices.DeleteFunc(group, func(mid string) bool { return mid == "" }); len(group) > 0 {
+	if o.Bundle && len(group) > 0 {
 		fmt.Fprintf(&b, "a=group:BUNDLE %s\r\n", strings.Join(group, " "))
 	}
 	fmt.Fprintf(&b, "a=extmap-allow-mixed\r\na=ice-lite\r\na=msid-semantic: WMS *\r\na=fingerprint:sha-256 %s\r\n", a.Fingerprint)
@@ -109,9 +108,13 @@ func (a *Answer) sent(s Section) *Sent {
 	return nil
 }
 
+func (a *Answer) writeCredentials(b *strings.Builder) {
+	fmt.Fprintf(b, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=setup:passive\r\n", a.Ufrag, a.Password)
+}
+
 // writeTransport writes the attributes of the one transport.
 func (a *Answer) writeTransport(b *strings.Builder) {
-	fmt.Fprintf(b, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=setup:passive\r\n", a.Ufrag, a.Password)
+	a.writeCredentials(b)
 	for i, address := range a.Addresses {
 		// Host candidates, each less preferred than the one before (RFC 8445, section
 		// 5.1.2.1).

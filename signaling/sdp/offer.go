@@ -11,11 +11,15 @@ import (
 // Offer is a WHEP offer: what a viewer can receive. Its ICE credentials and
 // candidates are not kept: the relay is an ICE-lite agent, which sends no checks.
 type Offer struct {
-	// Video and Audio are the first m-line of the kind that can receive; nil if
-	// there is none.
+	// Video and Audio are the first m-line of the kind that is served and can
+	// receive; nil if there is none.
 	Video, Audio *Media
-	// Application reports whether the viewer asks for data channels.
+	// Application reports whether the viewer asks for data channels on the transport
+	// that is served.
 	Application bool
+	// Bundle reports whether the m-lines that are served are a BUNDLE group of the
+	// offer (RFC 9143).
+	Bundle bool
 	// Hash and Fingerprint are what the viewer says of its certificate (RFC 8122).
 	Hash, Fingerprint string
 	// Sections are all m-lines, in order.
@@ -27,7 +31,7 @@ type Section struct {
 	Kind, Protocol, MID string
 	Format              string // the first that is offered
 	Rejected            bool   // by the viewer itself
-	Bundled             bool   // shares the transport of the others (RFC 9143)
+	Served              bool   // on the one transport that a viewer has
 	// Feedback is the RTCP feedback that the viewer can give of a payload type, as
 	// in a=rtcp-fb (RFC 4585, section 4.2).
 	Feedback map[uint8][]string
@@ -35,7 +39,8 @@ type Section struct {
 
 // ReadOffer reads a WHEP offer. It refuses what cannot be answered safely: an
 // ICE-lite or DTLS-passive viewer (the relay is both itself), and a description
-// without ICE credentials or fingerprint. Every error is a *FieldError. The
+// without ICE credentials or fingerprint. What an offer that does not bundle all
+// of its m-lines is served, is decided here: see Section. Every error is a *FieldError. The
 // result shares no memory with b.
 func ReadOffer(b []byte) (Offer, error) {
 	d, err := parse(b)
@@ -47,7 +52,7 @@ func ReadOffer(b []byte) (Offer, error) {
 		return Offer{}, err
 	}
 	for i, m := range d.MediaDescriptions {
-		if d.rejected(i) {
+		if s := o.Sections[i]; s.Rejected || !s.Served {
 			continue
 		}
 		var slot **Media
@@ -84,9 +89,13 @@ func (d description) transport() (Offer, error) {
 			}
 		}
 	}
-	first := 0 // the m-line whose transport a bundle uses
-	for first < len(d.MediaDescriptions)-1 && d.rejected(first) {
-		first++
+	served, bundle := d.served()
+	first := slices.Index(served, true) // the m-line whose transport a bundle uses
+	for i, ok := range served {
+		if ok && !d.rejected(i) {
+			first = i
+			break
+		}
 	}
 	const fingerprintAllowed = "a hash function (sha-256, sha-384 or sha-512) and the certificate's fingerprint (RFC 8122)"
 	for _, need := range []struct{ key, allowed string }{
@@ -98,7 +107,7 @@ func (d description) transport() (Offer, error) {
 			return Offer{}, fieldError(0, "a="+need.key, "", need.allowed)
 		}
 	}
-	var o Offer
+	o := Offer{Bundle: bundle}
 	value, _ := d.attribute(first, "fingerprint")
 	o.Hash, o.Fingerprint, _ = strings.Cut(value, " ")
 	o.Hash = strings.ToLower(o.Hash)
@@ -106,7 +115,9 @@ func (d description) transport() (Offer, error) {
 		return Offer{}, fieldError(d.line(first, "a=fingerprint"), "a=fingerprint", value, fingerprintAllowed)
 	}
 	for i := range d.MediaDescriptions {
-		o.Sections = append(o.Sections, d.section(i))
+		s := d.section(i)
+		s.Served = served[i]
+		o.Sections = append(o.Sections, s)
 	}
 	return o, nil
 }
@@ -124,10 +135,6 @@ func (d description) section(i int) Section {
 	s.MID, _ = m.Attribute(sdp.AttrKeyMID)
 	if len(m.MediaName.Formats) > 0 {
 		s.Format = m.MediaName.Formats[0]
-	}
-	if group, ok := d.SessionDescription.Attribute(sdp.AttrKeyGroup); ok {
-		kind, members, _ := strings.Cut(group, " ")
-		s.Bundled = s.MID != "" && kind == "BUNDLE" && slices.Contains(strings.Fields(members), s.MID)
 	}
 	for _, a := range m.Attributes {
 		if a.Key != "rtcp-fb" {

@@ -106,7 +106,10 @@ func TestReadOfferOfBrowsers(t *testing.T) {
 			if got.Hash != "sha-256" || len(got.Fingerprint) != 95 || len(got.Sections) == 0 {
 				t.Errorf("transport: %+v", got)
 			}
-			got.Hash, got.Fingerprint, got.Sections = "", "", nil
+			if !got.Bundle {
+				t.Error("not bundled, as all browsers' offers are")
+			}
+			got.Bundle, got.Hash, got.Fingerprint, got.Sections = false, "", "", nil
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -27,16 +27,22 @@ type BrowserConfig struct {
 	Width, Height int
 	// Dir takes what the driver says on standard error.
 	Dir string
+	// Pages is the folder of the tests' own pages.
+	Pages string
 }
 
 // StartBrowser starts Chromium and prepares its pages: page/instruments.js runs
-// in each, and /e2e/… is answered from the page folder on every host.
+// in each, and /e2e/… is answered from the folder of pages on every host.
 func StartBrowser(cfg BrowserConfig) (*Browser, error) {
 	web, err := filepath.Abs("../../web")
 	if err != nil {
 		return nil, err
 	}
-	pages, err := filepath.Abs("page")
+	instruments, err := filepath.Abs("page/instruments.js")
+	if err != nil {
+		return nil, err
+	}
+	pages, err := filepath.Abs(cfg.Pages)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +64,7 @@ func StartBrowser(cfg BrowserConfig) (*Browser, error) {
 	}
 	err = b.call("launch", map[string]any{"executable": cfg.Executable, "width": cfg.Width, "height": cfg.Height}, &b.Version)
 	if err == nil {
-		err = b.call("init", map[string]any{"file": filepath.Join(pages, "instruments.js")}, nil)
+		err = b.call("init", map[string]any{"file": instruments}, nil)
 	}
 	if err == nil {
 		err = b.call("serve", map[string]any{"folder": pages}, nil)

@@ -3,7 +3,7 @@
 //
 // The tests run only if the environment variable E2E is set: to 1 for the short
 // cases of `make test`, to full for the long ones of `make e2e`. They need
-// Chromium, Firefox, ffmpeg and Node.js; a case whose program is missing is
+// Chromium, Firefox, ffmpeg, tshark, GStreamer and Node.js; a case whose program is missing is
 // skipped with a word on what to install, and the run as a whole then fails.
 //
 // The verdict on "exactly on its frame" joins three logs that were written by

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -80,6 +81,7 @@ type scenario struct {
 	dir     string // takes what the programs write; world.Dir is it or in it
 	world   *World
 	browser *Browser
+	pages   string   // folder of the pages; the usual one if empty
 	figures []string // what was measured, for the case's line
 }
 
@@ -98,7 +100,7 @@ func begin(t *testing.T, limit time.Duration, needs ...string) *scenario {
 	t.Cleanup(func() { c.end(started) })
 	for _, need := range append(needs, "node") {
 		if _, err := Find(strings.Split(need, "|")...); err != nil {
-			t.Skipf("%v: apt-get install -y --no-install-recommends chromium firefox-esr ffmpeg tshark nodejs npm", err)
+			t.Skipf("%v: run tools/setup-test", err)
 		}
 	}
 	if _, err := os.Stat("../../web/node_modules/playwright-core"); err != nil {
@@ -187,7 +189,7 @@ func (c *scenario) open(path string, width, height int) {
 	c.Helper()
 	executable, err := Find("chromium", "chromium-browser", "google-chrome")
 	c.must(err)
-	c.browser, err = StartBrowser(BrowserConfig{Executable: executable, Width: width, Height: height, Dir: c.world.Dir})
+	c.browser, err = StartBrowser(BrowserConfig{Executable: executable, Width: width, Height: height, Dir: c.world.Dir, Pages: cmp.Or(c.pages, "page")})
 	c.must(err)
 	c.must(c.browser.Goto(c.world.URL(path)))
 }

@@ -3,6 +3,7 @@
 // whether the picture moves. Times are performance.now() milliseconds at which the
 // browser expects picture and sound to come out of the machine.
 import { FramelockPlayer } from "/sdk/framelock.js";
+import { tones } from "/e2e/tone.mjs";
 
 const stream = new URLSearchParams(location.search).get("stream") ?? "live";
 const video = document.getElementById("video");
@@ -50,14 +51,7 @@ function watchPicture() {
 async function listen() {
   const [track] = video.srcObject.getAudioTracks();
   void onsets(track);
-  const context = new AudioContext({ sampleRate: 48000 });
-  const analyser = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
-  context.createMediaStreamSource(video.srcObject).connect(analyser);
-  const spectrum = new Float32Array(analyser.frequencyBinCount);
-  setInterval(() => {
-    analyser.getFloatFrequencyData(spectrum);
-    log.tones.push({ at: performance.now(), ...peak(spectrum, 48000 / 16384) });
-  }, 250);
+  tones(video.srcObject, log.tones);
 }
 
 /**
@@ -84,15 +78,6 @@ async function onsets(track) {
       } else quiet++;
     }
   }
-}
-
-/** The loudest tone below 1 kHz, by parabolic interpolation between bins. */
-function peak(spectrum, width) {
-  let best = 1;
-  for (let i = 2; i * width < 1000; i++) if (spectrum[i] > spectrum[best]) best = i;
-  const [a, b, c] = [spectrum[best - 1], spectrum[best], spectrum[best + 1]];
-  const shift = a + c === 2 * b ? 0 : (a - c) / (2 * (a - 2 * b + c));
-  return { hz: (best + shift) * width, db: b };
 }
 
 /** What the browser itself believes: picture's playout time minus sound's. */
