@@ -1,5 +1,5 @@
 // Builds dist/ (or the folder given as the argument): the SDK (ESM and types),
-// the element, and the demo page.
+// the element and their worker, the demo page and the self-test.
 // The result depends on nothing but the sources and the pinned tools: it is
 // committed, and the tests build it again and compare.
 import { execFileSync } from "node:child_process";
@@ -32,11 +32,13 @@ await build({
     framelock: "src/index.ts",
     "framelock-player": "src/element.ts",
     "framelock-verify": "src/verify.ts",
+    "framelock-worker": "src/worker/transform.ts",
     demo: "demo/demo.ts",
+    selftest: "selftest/selftest.ts",
   },
   outdir: sdk,
 });
-await build({ ...common, entryPoints: ["demo/demo.css"], outdir: sdk });
+await build({ ...common, entryPoints: ["demo/demo.css", "selftest/selftest.css"], entryNames: "[name]", outdir: sdk });
 
 execFileSync(process.execPath, [
   here("node_modules/typescript/lib/tsc.js"),
@@ -46,6 +48,7 @@ await writeFile(`${sdk}/framelock.d.ts`, 'export * from "./types/index.js";\n');
 await writeFile(`${sdk}/framelock-player.d.ts`, 'export * from "./types/element.js";\n');
 
 await cp(here("demo/index.html"), `${dist}/index.html`);
+await cp(here("selftest/index.html"), `${dist}/selftest/index.html`);
 await cp(here("demo/icon.svg"), `${sdk}/icon.svg`);
 
 for (const name of (await readdir(sdk)).filter((n) => /\.(js|css)$/.test(n)).sort()) {

@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/framelock/relay/media/codec"
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
+	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 )
@@ -500,6 +502,45 @@ func TestADiskThatFailedIsAskedAgain(t *testing.T) {
 	tb.core.Leased(tb.lease[1], nil)
 	if a := answered1(t, tb.mark(marker.Request{ID: "x", At: marker.At{TS: ts}})); a.Err != nil {
 		t.Errorf("the disk is back: %v", a.Err)
+	}
+}
+
+// Sound and picture of one instant are told together, however long after its
+// capture each track's first packet came.
+func TestTheClockTellsTheSoundOfAPicture(t *testing.T) {
+	const late = 70 * time.Millisecond // of the sound
+	tb := newTable(t, func(c *Config) { c.Audio = &Input{Codec: codec.Opus, PayloadType: 111} })
+	if s, err := tb.core.Snapshot(tb.now); err != nil || s.Clock.AudioTS != 0 {
+		t.Fatalf("audio_ts %d before any sound, %v", s.Clock.AudioTS, err)
+	}
+	for range 10 {
+		tb.frame(true, 1)
+	}
+	const rtp, ssrc = 5000, 99
+	captured := tb.now.Add(-late)
+	b := tb.pool.Get()
+	b.Data = append(packet.AppendHeader(b.Memory()[:0], 111, 1, rtp, ssrc), 0xf8, 0xff, 0xfe)
+	h, err := packet.Parse(b.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := uint64(tb.now.UnixMicro()) * 48 / 1000 // where the audio line begins
+	tb.core.Media(forward.Audio, tb.feed.from, forward.Arrival{Buffer: b, Header: h, At: tb.now})
+	tb.report()
+	tb.core.SenderReport(ingest.SenderReport{
+		Track: forward.Audio, From: tb.feed.from, SSRC: ssrc, NTP: tb.now, At: tb.now,
+		RTP: rtp + uint32(tb.now.Sub(captured).Milliseconds()*48),
+	})
+	for range 10 {
+		tb.frame(false, 1)
+	}
+	s, err := tb.core.Snapshot(tb.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := line + uint64(s.Clock.CaptureTime.Sub(captured).Microseconds()*48/1000)
+	if got := s.Clock.AudioTS; got+2 < want || got > want+2 {
+		t.Errorf("audio_ts %d, want %d: %+d ticks off", got, want, int64(got-want))
 	}
 }
 

@@ -121,8 +121,18 @@ func (c *Core) clock(now time.Time) (state.Clock, bool) {
 	r := t.clock.At(c.sent, now)
 	return state.Clock{
 		TS: c.sent, CaptureTime: r.Capture, ServerTime: now.UTC(), HoldMS: int(c.cfg.Hold.Milliseconds()),
-		Source: r.Source, ErrorMS: milliseconds(r.Error),
+		Source: r.Source, ErrorMS: milliseconds(r.Error), AudioTS: c.audioAt(c.sent, now),
 	}, true
+}
+
+// audioAt returns the audio timestamp of the instant at which a frame was captured,
+// as the viewers' sender reports tell it; 0 if there is no sound.
+func (c *Core) audioAt(ts uint64, now time.Time) uint64 {
+	video, audio := c.tracks[forward.Video], c.tracks[forward.Audio]
+	if audio == nil || audio.line.Epoch() == 0 {
+		return 0
+	}
+	return audio.clock.Viewer(now).TS(video.clock.Viewer(now).Capture(ts))
 }
 
 func (c *Core) tell(ch egress.Channel, v any) {

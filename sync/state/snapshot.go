@@ -66,6 +66,9 @@ type Clock struct {
 	HoldMS      int       `json:"hold_ms"`      // length of the delay line
 	Source      string    `json:"source"`       // "sender_report" or "arrival"
 	ErrorMS     float64   `json:"error_ms"`     // bound on CaptureTime
+	// AudioTS is the timestamp on the audio line that is captured at the instant of
+	// TS, by the clocks of the viewers' sender reports; 0 without sound.
+	AudioTS uint64 `json:"audio_ts,omitempty"`
 }
 
 // Track describes one track of the stream.

@@ -17,7 +17,7 @@ func TestSnapshotJSON(t *testing.T) {
 		State: json.RawMessage(`{"s":"<&>"}`), Pending: []json.RawMessage{json.RawMessage(`{"seq":122}`)},
 		Clock: Clock{
 			TS: 160000000000000, CaptureTime: time.Date(2026, 5, 6, 7, 8, 9, 123456789, time.UTC),
-			ServerTime: time.Date(2026, 5, 6, 7, 8, 9, 200000000, time.UTC), Source: "sender_report", ErrorMS: 0.4,
+			ServerTime: time.Date(2026, 5, 6, 7, 8, 9, 200000000, time.UTC), Source: "sender_report", ErrorMS: 0.4, AudioTS: 85333333333333,
 		},
 		Tracks: []Track{{Track: "v0", Kind: "video", Codec: "H264", MID: "0", Rate: 90000}, {Track: "a0", Kind: "audio", Codec: "opus", Rate: 48000}},
 	}
@@ -25,7 +25,7 @@ func TestSnapshotJSON(t *testing.T) {
 		`"state_at":160000000000000,"state":{"s":"<&>"},"pending":[{"seq":122}],"recent":[],"paused":false,` +
 		`"tracks":[{"track":"v0","kind":"video","codec":"H264","mid":"0","rate":90000},{"track":"a0","kind":"audio","codec":"opus","rate":48000}],` +
 		`"windows":[],` +
-		`"clock":{"ts":160000000000000,"capture_time":"2026-05-06T07:08:09.123456789Z","server_time":"2026-05-06T07:08:09.2Z","hold_ms":0,"source":"sender_report","error_ms":0.4}}`
+		`"clock":{"ts":160000000000000,"capture_time":"2026-05-06T07:08:09.123456789Z","server_time":"2026-05-06T07:08:09.2Z","hold_ms":0,"source":"sender_report","error_ms":0.4,"audio_ts":85333333333333}}`
 	got, err := s.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)

@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// FirefoxReport is what page/firefox.html posts.
+// FirefoxReport is what page/firefox.html or page/selftest.html posts.
 type FirefoxReport struct {
-	Page    PageLog     `json:"page"`
-	Browser Instruments `json:"browser"`
+	Page     PageLog     `json:"page"`
+	Browser  Instruments `json:"browser"`
+	Selftest *Selftest   `json:"selftest"`
 }
 
 // fired counts the events that were drawn.

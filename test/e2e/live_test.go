@@ -9,7 +9,12 @@ import (
 
 // What any ffmpeg sends plays: the picture moves, the tone has its pitch, and
 // picture and sound belong together.
-func TestFFmpegLive(t *testing.T) {
+func TestFFmpegLive(t *testing.T) { live(t, "exact") }
+
+// The same where the page decodes the pictures and keeps them to the sound itself.
+func TestFFmpegLiveDecoded(t *testing.T) { live(t, "decoded") }
+
+func live(t *testing.T, route string) {
 	c := begin(t, 4*time.Minute, chromium, "ffmpeg")
 	w := c.world
 	c.must(w.StartRelay(c.ctx, "h264"))
@@ -19,7 +24,7 @@ func TestFFmpegLive(t *testing.T) {
 	c.must(err)
 	c.must(w.WaitStream(c.ctx))
 
-	c.open("/e2e/live.html?stream="+w.Stream, 800, 600)
+	c.open("/e2e/live.html?route="+route+"&stream="+w.Stream, 800, 600)
 	c.must(c.browser.Wait(`live.log.frames.length > 0 && live.log.tones.length > 0`, 20*time.Second))
 	// The browser brings picture and sound together step by step (docs/decisions/0007):
 	// measured is what comes once it believes for 5 s that they are.

@@ -10,6 +10,16 @@ type PageLog struct {
 	Notices   []Said     `json:"notices"`
 	Statuses  []Said     `json:"statuses"`
 	Hidden    int        `json:"hidden"` // events that fired while the page presented nothing
+	Hashes    []Hash     `json:"hashes"`
+	Stalls    int        `json:"stalls"` // paints that were held up
+}
+
+// Hash is the comparison of a marked frame's coded bytes with its published hash.
+type Hash struct {
+	Seq       uint64 `json:"seq"`
+	TS        uint64 `json:"ts"`
+	Result    string `json:"result"` // match, mismatch or unseen
+	Published string `json:"published"`
 }
 
 // Drawn is one paint of the canvas.

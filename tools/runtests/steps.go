@@ -25,6 +25,8 @@ const (
 	browserDir  = "./test/e2e"
 	networkDir  = "./test/network"
 	fanoutDir   = "./bench/fanout"
+	// Cases in browsers that only long runs have.
+	longOnly = "^Test(Chromium1080p60|ChromiumCPU|ChromiumDecodedVP8|SelftestFirefox)$"
 	// A count and not a time: at the end of its time the fuzzer may fail by itself.
 	fuzzInputs = 10_000
 )
@@ -50,7 +52,7 @@ func steps() []step {
 		{name: "fanout", what: "the relay's cost per packet beside plain pion and the floor", complete: true, run: fanout},
 		{name: "media", what: "pictures decoded by ffmpeg, captures read by tshark", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
-		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", "^TestChromium1080p60$")},
+		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", longOnly)},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m", "^$")},
 		{name: "network-full", what: "long cases over bad networks", complete: true, extra: true, run: network("full", "20m", "^$")},
 	}

@@ -9,6 +9,7 @@
  */
 import "../src/element.js";
 import type { Drawn } from "../src/shell/compositor.js";
+import { isExact } from "../src/shell/frames.js";
 import type { Framelock } from "../src/shell/framelock.js";
 import type { StatusChange } from "../src/shell/player.js";
 import { BarReader } from "./barcode.js";
@@ -157,7 +158,7 @@ function showVital(): void {
 
 function showRoute(): void {
   const { route } = framelock;
-  write("route", route === "exact" ? "exact frames" : "approximate frames");
+  write("route", isExact(route) ? "exact frames" : "approximate frames");
   byId("route").dataset.route = route;
 }
 

@@ -9,7 +9,7 @@
  *
  * @packageDocumentation
  */
-export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions } from "./shell/framelock.js";
+export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions, type HashAlarm } from "./shell/framelock.js";
 export {
   FramelockPlayer, type PlayerOptions, type PlayerSource, type PlayerStatus, type StatusChange,
 } from "./shell/player.js";
@@ -23,7 +23,8 @@ export {
   NOTHING_VERIFIED, type Verification, type VerificationAlarm, type VerificationFault, type VerificationState, type VerifiedCheckpoint,
 } from "./core/verifier.js";
 export type { WindowPhase, WindowResult, WindowRules, WindowState } from "./core/windows.js";
-export { bestRoute, type Route } from "./shell/frames.js";
+export { bestRoute, isExact, type Route } from "./shell/frames.js";
+export type { HashCheck, Pacing, PictureOptions } from "./shell/pictures.js";
 export { WhepError } from "./shell/whep.js";
 export { ViewerCore, type Alarm, type FrameResult, type Output } from "./core/viewer.js";
 export type { Firing } from "./core/display.js";

@@ -50,6 +50,14 @@ export class FakePeer {
     return channel;
   }
 
+  addEventListener(): void {
+    // Tests that need a receiver's track give it by getReceivers.
+  }
+
+  getReceivers(): unknown[] {
+    return [];
+  }
+
   channel(name: ChannelName): FakeChannel {
     return this.channels.find((c) => c.label === CHANNELS[name].label)!;
   }

@@ -33,6 +33,17 @@ describe("RelayClock", () => {
     expect(clock.captureTime(ts + 90)).toBeCloseTo(captured + 1, 3);
   });
 
+  it("knows which picture belongs to a sound, across the wrap of timestamps", () => {
+    const clock = new RelayClock();
+    clock.update(message(T0, 10), 0);
+    expect(clock.videoAt(77)).toBeUndefined();
+    const audioTs = 5 * 2 ** 32 + 200;
+    clock.update({ ...message(T0, 20), audioTs }, 10);
+    expect(clock.videoAt(200)).toBe(T0);
+    expect(clock.videoAt(200 + 480)).toBe(T0 + 900); // 10 ms
+    expect(clock.videoAt(2 ** 32 - 280)).toBe(T0 - 900);
+  });
+
   it("knows nothing before it was told", () => {
     const clock = new RelayClock();
     expect([clock.ts, clock.rttMs, clock.serverNow(0), clock.captureTime(T0), clock.latency(T0, 0), clock.lineNow(0)])

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "..");
@@ -15,6 +15,7 @@ function files(folder: string): string[] {
 }
 
 const scripts = files(dist).filter((f) => f.endsWith(".js"));
+const pages = ["index.html", "selftest/index.html"];
 const read = (path: string) => readFileSync(path, "utf8");
 
 describe("built files", () => {
@@ -33,7 +34,7 @@ describe("built files", () => {
   });
 
   it("run under a strict Content-Security-Policy", () => {
-    expect(scripts.length).toBe(4);
+    expect(scripts.length).toBe(6);
     for (const script of scripts) {
       const code = read(script);
       for (const bad of [/\beval\s*\(/, /new Function\b/, /\.innerHTML\b/, /\.outerHTML\b/, /insertAdjacentHTML/, /document\.write/,
@@ -41,10 +42,12 @@ describe("built files", () => {
         expect(bad.test(code), `${bad} in ${relative(dist, script)}`).toBe(false);
       }
     }
-    const html = read(join(dist, "index.html"));
-    expect(html).not.toMatch(/<style|\sstyle=|\son[a-z]+=|javascript:|https?:\/\//i);
-    expect([...html.matchAll(/<script\b[^>]*>([^<]*)/g)].map((m) => m[1])).toEqual([""]);
-    expect(read(join(dist, "sdk/demo.css"))).not.toMatch(/@import|url\(/);
+    for (const page of pages) {
+      const html = read(join(dist, page));
+      expect(html).not.toMatch(/<style|\sstyle=|\son[a-z]+=|javascript:|https?:\/\//i);
+      expect([...html.matchAll(/<script\b[^>]*>([^<]*)/g)].map((m) => m[1])).toEqual([""]);
+    }
+    for (const sheet of ["demo", "selftest"]) expect(read(join(dist, `sdk/${sheet}.css`))).not.toMatch(/@import|url\(/);
   });
 
   it("name only files that are there", () => {
@@ -53,9 +56,12 @@ describe("built files", () => {
         expect(statSync(join(dist, "sdk", path!)).isFile(), path).toBe(true);
       }
     }
-    for (const [, path] of read(join(dist, "index.html")).matchAll(/(?:src|href)="([^"]+)"/g)) {
-      expect(statSync(join(dist, path!)).isFile(), path).toBe(true);
+    for (const page of pages) {
+      for (const [, path] of read(join(dist, page)).matchAll(/(?:src|href)="([^"]+)"/g)) {
+        expect(statSync(join(dist, dirname(page), path!)).isFile(), path).toBe(true);
+      }
     }
+    expect(read(join(dist, "sdk/framelock.js"))).toContain("framelock-worker.js");
   });
 
   it("need nothing at run time", () => {

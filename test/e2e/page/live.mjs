@@ -5,12 +5,13 @@
 import { FramelockPlayer } from "/sdk/framelock.js";
 import { tones } from "/e2e/tone.mjs";
 
-const stream = new URLSearchParams(location.search).get("stream") ?? "live";
+const query = new URLSearchParams(location.search);
+const stream = query.get("stream") ?? "live";
 const video = document.getElementById("video");
 const log = { flashes: [], beeps: [], tones: [], frames: [], skews: [], alarms: [], statuses: [] };
 window.live = { log };
 
-const player = new FramelockPlayer(video);
+const player = new FramelockPlayer(video, { route: query.get("route") ?? undefined });
 player.framelock.events.on("alarm", (a) => log.alarms.push(a));
 player.events.on("status", (s) => log.statuses.push({ at: performance.now(), ...s }));
 
@@ -30,19 +31,25 @@ setInterval(() => void readSkew(), 500);
 function watchPicture() {
   const probe = new OffscreenCanvas(64, 36).getContext("2d", { willReadFrequently: true });
   let before, lit = false;
-  const next = (now, meta) => {
-    video.requestVideoFrameCallback(next);
-    probe.drawImage(video, 0, 0, 64, 36);
+  const see = (picture, display, rtp) => {
+    probe.drawImage(picture, 0, 0, 64, 36);
     const pixels = probe.getImageData(0, 0, 64, 36).data;
     const corner = pixels[4 * (3 * 64 + 3)]; // red, in the box that flashes
-    const display = Math.max(meta.expectedDisplayTime || now, now);
     const flash = corner > 160;
-    if (flash && !lit) log.flashes.push({ at: display, rtp: meta.rtpTimestamp });
+    if (flash && !lit) log.flashes.push({ at: display, rtp });
     lit = flash;
     let changed = 0;
     if (before) for (let i = 0; i < pixels.length; i += 4) if (Math.abs(pixels[i] - before[i]) > 24) changed++;
     before = pixels;
     log.frames.push({ at: display, changed });
+  };
+  if (player.framelock.route === "decoded") {
+    player.framelock.events.on("frame", (f) => f.again || see(f.image, f.displayAt, f.rtp));
+    return;
+  }
+  const next = (now, meta) => {
+    video.requestVideoFrameCallback(next);
+    see(video, Math.max(meta.expectedDisplayTime || now, now), meta.rtpTimestamp);
   };
   video.requestVideoFrameCallback(next);
 }
@@ -80,8 +87,13 @@ async function onsets(track) {
   }
 }
 
-/** What the browser itself believes: picture's playout time minus sound's. */
+/** What the browser itself believes, or the SDK where it paces the pictures: picture's playout time minus sound's. */
 async function readSkew() {
+  const { pacing } = player.framelock;
+  if (pacing) {
+    if (pacing.soundBehindMs !== undefined) log.skews.push({ at: performance.now(), ms: pacing.soundBehindMs, ...pacing });
+    return;
+  }
   if (!connection || connection.connectionState !== "connected") return;
   const playout = {};
   for (const s of (await connection.getStats()).values()) {

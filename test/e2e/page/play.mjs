@@ -1,6 +1,10 @@
 // Plays a stream through the SDK, as an integrator would, and notes what is
 // drawn: for every frame the number that is in its pixels, read after the overlay
 // was painted, and the events that were painted with it.
+//
+// Query: `stream`; `start=no` waits for window.play.start(); `route` takes a route
+// instead of the best one; `hashes=1` checks frame hashes; `stall=N` blocks the main
+// thread for N ms in every paint, before the SDK draws.
 import { Compositor, FramelockPlayer } from "/sdk/framelock.js";
 import { readBar } from "/e2e/bar.mjs";
 
@@ -9,13 +13,14 @@ const stream = query.get("stream") ?? "wheel";
 const video = document.getElementById("video");
 const canvas = document.getElementById("canvas");
 
-const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], voids: [], hidden: 0 };
+const stallMs = Number(query.get("stall") ?? 0);
+const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], voids: [], hidden: 0, hashes: [], stalls: 0 };
 window.play = { log, start, stop };
 
 let player, compositor;
 
 function start() {
-  player = new FramelockPlayer(video);
+  player = new FramelockPlayer(video, { route: query.get("route") ?? undefined, checkFrameHashes: query.has("hashes") });
   const { framelock } = player;
   compositor = new Compositor(framelock, canvas, (context, frame) => {
     context.font = "20px sans-serif";
@@ -37,6 +42,7 @@ function start() {
     });
   });
   framelock.events.on("event", (e) => { if (e.hidden) log.hidden++; });
+  framelock.events.on("hash", (h) => log.hashes.push(h));
   framelock.events.on("snapshot", (s) => log.snapshots.push({ at: performance.now(), seq: s.seq, stateAt: s.stateAt, log: s.log, epoch: s.epoch }));
   framelock.events.on("alarm", (a) => log.alarms.push({ at: performance.now(), ...a }));
   framelock.events.on("notice", (n) => log.notices.push({ at: performance.now(), ...n }));
@@ -51,4 +57,13 @@ function stop() {
   player = compositor = undefined;
 }
 
+// Asked for before the SDK's own, so that a stall comes before its draw.
+if (stallMs > 0) requestAnimationFrame(stall);
 if (query.get("start") !== "no") start();
+
+function stall() {
+  requestAnimationFrame(stall);
+  const until = performance.now() + stallMs;
+  while (performance.now() < until); // the stall is the point
+  log.stalls++;
+}

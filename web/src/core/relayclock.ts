@@ -1,4 +1,4 @@
-import { TICKS_PER_MS } from "./timestamp.js";
+import { AUDIO_TICKS_PER_SECOND, extend32, TICKS_PER_MS, TICKS_PER_SECOND } from "./timestamp.js";
 import type { ClockMessage } from "./wire.js";
 
 /** How many round trips the offset is chosen from. */
@@ -80,6 +80,13 @@ export class RelayClock {
   /** When the frame at ts was captured, in Unix ms on the studio's clock. */
   captureTime(ts: number): number | undefined {
     return this.newest && this.newest.captureMs + (ts - this.newest.ts) / TICKS_PER_MS;
+  }
+
+  /** The canonical timestamp of pictures captured together with the sound at an RTP timestamp, undefined without sound. */
+  videoAt(audioRtp: number): number | undefined {
+    if (this.newest?.audioTs === undefined) return undefined;
+    const ticks = extend32(audioRtp, this.newest.audioTs) - this.newest.audioTs;
+    return this.newest.ts + Math.round((ticks * TICKS_PER_SECOND) / AUDIO_TICKS_PER_SECOND);
   }
 
   /** From capture to `now` in ms for the frame at ts: this viewer's own latency. */

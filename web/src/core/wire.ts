@@ -65,6 +65,8 @@ export interface ClockMessage {
   holdMs: number;
   /** Bound on captureMs. */
   errorMs: number;
+  /** Timestamp on the audio line (48 kHz) of what was captured at the same instant; undefined without sound. */
+  audioTs?: number | undefined;
 }
 
 /** One media track of the stream. */
@@ -182,6 +184,7 @@ function decodeClock(o: Fields): ClockMessage {
     serverMs: time(o, "server_time"),
     holdMs: numberOr(o, "hold_ms", 0),
     errorMs: numberOr(o, "error_ms", 0),
+    audioTs: o.audio_ts === undefined ? undefined : count(o, "audio_ts"),
   };
 }
 

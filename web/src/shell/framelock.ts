@@ -1,5 +1,6 @@
 import { Attention } from "../core/attention.js";
 import type { Firing } from "../core/display.js";
+import { frameHash } from "../core/framehash.js";
 import { Heartbeat } from "../core/heartbeat.js";
 import type { ReceiptRecord } from "../core/actions.js";
 import type { Json } from "../core/json.js";
@@ -10,7 +11,8 @@ import { CHANNELS, type ChannelName, type FramelockEvent, type PresentedReport, 
 import type { WindowState } from "../core/windows.js";
 import { Acting, type ActOptions } from "./acting.js";
 import { Emitter } from "./emitter.js";
-import { FrameSource, type Picture, type Route } from "./frames.js";
+import type { Picture, Route } from "./frames.js";
+import { Pictures, type HashCheck, type Pacing, type PictureOptions } from "./pictures.js";
 import { Verifying } from "./verification.js";
 
 /** A frame on screen, with what belongs on it. */
@@ -19,7 +21,7 @@ export interface Frame {
   ts: number | undefined;
   /** RTP timestamp on the wire; undefined on the `clock` route. */
   rtp: number | undefined;
-  /** The picture: a VideoFrame (exact) or a canvas. Valid until the next frame; not to be closed. */
+  /** The picture: a VideoFrame (exact, decoded) or a canvas. Valid until the next frame; not to be closed. */
   image: CanvasImageSource;
   width: number;
   height: number;
@@ -32,6 +34,8 @@ export interface Frame {
   state: Json | undefined;
   /** Frames of the stream that were left out before it. */
   skipped: number;
+  /** Local time (performance.now scale) at which the screen is expected to show it. */
+  displayAt: number;
   /** Presented before: painted again because of a late event. */
   again: boolean;
 }
@@ -53,7 +57,9 @@ export interface FramelockEvents {
   /** `paused`, `resumed`, `congested`, `draining` from the relay; `insecure_context`, `route` from here. */
   notice: { code: string; text: string };
   /** Something that must not happen. */
-  alarm: Alarm;
+  alarm: Alarm | HashAlarm;
+  /** A marked frame's coded bytes were compared with its published hash (`checkFrameHashes`). */
+  hash: HashCheck;
   /** This viewer's own capture-to-screen latency in ms, about once a second. */
   latency: { ms: number; ts: number };
   /** What was told to the relay. */
@@ -72,8 +78,16 @@ export interface FramelockEvents {
   resync: { reason: string };
 }
 
+/** The coded bytes of a marked frame are not those that the relay hashed. */
+export interface HashAlarm {
+  code: "frame_hash";
+  seq: number;
+  published: string;
+  computed: string;
+}
+
 /** Options of `attach`. */
-export interface FramelockOptions {
+export interface FramelockOptions extends PictureOptions {
   /** Sends `presented` reports (default true). */
   report?: boolean;
   /** Verifies the log against the relay's signed checkpoints, in a worker (default true). */
@@ -98,7 +112,7 @@ export class Framelock {
   private readonly core = new ViewerCore();
   private readonly heartbeat = new Heartbeat();
   private readonly attention = new Attention();
-  private readonly source: FrameSource;
+  private readonly pictures: Pictures;
   private readonly wantReports: boolean;
   private readonly verifying: Verifying | undefined;
   private readonly acting = new Acting((text) => this.sendText(text), (record) => this.events.emit("receipt", record));
@@ -119,7 +133,11 @@ export class Framelock {
     this.wantReports = options.report ?? true;
     this.logKey = options.logKey;
     if (options.verify ?? true) this.verifying = new Verifying((v) => this.events.emit("verification", v));
-    this.source = new FrameSource(video, (p) => this.present(p), (r) => this.fallen(r));
+    this.pictures = new Pictures(video, this.core.clock, {
+      picture: (p) => this.present(p),
+      route: (route, reason) => this.rerouted(route, reason),
+      hash: (check) => this.checked(check),
+    }, options);
   }
 
   /** The state at the frame on screen; undefined before the snapshot's frame. */
@@ -134,7 +152,17 @@ export class Framelock {
 
   /** How exactly pictures and timestamps are tied together in this browser. */
   get route(): Route {
-    return this.source.route;
+    return this.pictures.route;
+  }
+
+  /** The connection that it follows, for statistics; undefined between two. */
+  get connection(): RTCPeerConnection | undefined {
+    return this.pictures.connection;
+  }
+
+  /** How pictures are held back for jitter and sound; undefined where the browser does it. */
+  get pacing(): Pacing | undefined {
+    return this.pictures.pacing;
   }
 
   /** Canonical timestamp of the frame on screen. */
@@ -203,7 +231,7 @@ export class Framelock {
    */
   connect(pc: RTCPeerConnection): void {
     this.disconnect();
-    this.source.start();
+    this.pictures.connect(pc);
     this.timer ??= setInterval(() => this.tick(), TICK_MS);
     if (!isSecureContext && !this.warned) queueMicrotask(() => this.sayInsecure());
     this.core.begin();
@@ -217,6 +245,7 @@ export class Framelock {
   /** Lets go of the connection; the picture stays. */
   disconnect(): void {
     this.session++;
+    this.pictures.disconnect();
     for (const c of this.channels) c.close();
     this.channels = [];
     this.actions = undefined;
@@ -227,7 +256,7 @@ export class Framelock {
     this.disconnect();
     clearInterval(this.timer);
     this.timer = undefined;
-    this.source.stop();
+    this.pictures.stop();
     this.picture = undefined;
     this.acting.close();
     this.verifying?.close();
@@ -273,6 +302,7 @@ export class Framelock {
       fired: outputs.flatMap((o) => (o.type === "fire" && !o.firing.hidden ? [o.firing] : [])),
       state: this.core.state,
       skipped: result.skipped,
+      displayAt: p.displayAt,
       again,
     };
     for (const o of outputs) this.tell(o, frame);
@@ -294,11 +324,12 @@ export class Framelock {
       case "fire":
         return this.events.emit("event", { ...o.firing, frame: o.firing.hidden ? undefined : frame });
       case "received":
-        return this.events.emit("received", { event: o.event, channel: o.channel, at: performance.now() });
+        return this.received(o.event, o.channel);
       case "state":
         return this.events.emit("state", { state: o.state, ts: o.ts });
       case "snapshot":
         this.acting.resend();
+        this.pictures.begin();
         return this.events.emit("snapshot", o.snapshot);
       case "window":
         return this.events.emit("window", o.window);
@@ -317,10 +348,22 @@ export class Framelock {
     }
   }
 
+  private received(event: FramelockEvent, channel: ChannelName): void {
+    const hash = frameHash(event);
+    if (hash) this.pictures.check(hash);
+    this.events.emit("received", { event, channel, at: performance.now() });
+  }
+
+  private checked(check: HashCheck): void {
+    const { seq, result, published, computed } = check;
+    if (result === "mismatch") this.events.emit("alarm", { code: "frame_hash", seq, published, computed: computed! });
+    this.events.emit("hash", check);
+  }
+
   private tick(): void {
     const now = performance.now();
-    const arrived = this.video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
-    if (this.attention.lost(now, document.hidden, arrived)) this.apply(this.core.advance(now));
+    this.pictures.tick();
+    if (this.attention.lost(now, document.hidden, this.pictures.arrived)) this.apply(this.core.advance(now));
     if (this.heartbeat.silent(now)) this.die("the relay has fallen silent");
     const open = this.actions?.readyState === "open";
     this.acting.tick(now, open);
@@ -365,12 +408,9 @@ export class Framelock {
     this.events.emit("dead", { reason });
   }
 
-  private fallen(route: Route): void {
+  private rerouted(route: Route, reason: string): void {
     this.events.emit("route", route);
-    this.events.emit("notice", {
-      code: "route",
-      text: `frames are tied to their timestamps on the ${route} route only: this source carries no timestamp with its pixels`,
-    });
+    this.events.emit("notice", { code: "route", text: `frames are tied to their timestamps on the ${route} route: ${reason}` });
   }
 
   private sayInsecure(): void {

@@ -1,13 +1,23 @@
+import { canDecode } from "./codedframes.js";
+
 /**
  * How the picture and its timestamp are tied together.
  *
  * - `exact`: the pixels are copied together with their own RTP timestamp
  *   (WebCodecs VideoFrame of the element; Chromium).
+ * - `decoded`: the frames are decoded here, from coded frames that carry their
+ *   timestamp through the decoder (RTCRtpScriptTransform and WebCodecs; Firefox,
+ *   Safari). As exact as `exact`.
  * - `approximate`: the element's picture is copied first thing in the frame
  *   callback; it is a newer one now and then (about 0.1 to 0.4 %).
  * - `clock`: the browser has no frame callback; the timestamp is estimated.
  */
-export type Route = "exact" | "approximate" | "clock";
+export type Route = "exact" | "decoded" | "approximate" | "clock";
+
+/** Whether a picture is certain to be the one that its timestamp names. */
+export function isExact(route: Route): boolean {
+  return route === "exact" || route === "decoded";
+}
 
 /** A picture as it is presented. */
 export interface Picture {
@@ -49,8 +59,9 @@ export class FrameSource {
     private readonly video: HTMLVideoElement,
     private readonly onPicture: (p: Picture) => boolean,
     private readonly onRoute: (route: Route) => void,
+    private readonly best = () => elementRoute(video),
   ) {
-    this.shown = bestRoute(video);
+    this.shown = best();
   }
 
   /** The route in use. */
@@ -62,7 +73,7 @@ export class FrameSource {
   start(): void {
     this.unnamed = 0;
     if (this.running) return;
-    this.shown = bestRoute(this.video);
+    this.shown = this.best();
     this.running = true;
     this.next();
   }
@@ -150,9 +161,15 @@ function displayAt(meta: VideoFrameCallbackMetadata, now: number): number {
   return Math.max(meta.expectedDisplayTime || now, now);
 }
 
-/** The best route that this browser and page allow. */
-export function bestRoute(video: HTMLVideoElement): Route {
+/** The best route by the pictures of a video element. */
+export function elementRoute(video: HTMLVideoElement): Exclude<Route, "decoded"> {
   if (typeof video.requestVideoFrameCallback !== "function") return "clock";
   const webcodecs = typeof VideoFrame === "function" && "metadata" in VideoFrame.prototype;
   return webcodecs ? "exact" : "approximate";
+}
+
+/** The best route that this browser and page allow. */
+export function bestRoute(video: HTMLVideoElement): Route {
+  const route = elementRoute(video);
+  return route !== "exact" && canDecode() ? "decoded" : route;
 }

@@ -146,7 +146,7 @@ export class FramelockPlayer {
     const leave = () => session.resource && endSession(session.resource, session.token);
     addEventListener("pagehide", leave);
     try {
-      this.prepare(session.pc, () => clearTimeout(timeout));
+      this.prepare(session.pc, () => clearTimeout(timeout), over.signal);
       const opened = this.negotiate(session, source, over.signal);
       // Whichever comes first: a session may be given up while its answer is awaited.
       await Promise.race([opened, ended]);
@@ -162,12 +162,21 @@ export class FramelockPlayer {
     }
   }
 
-  private prepare(pc: RTCPeerConnection, onConnected: () => void): void {
+  private prepare(pc: RTCPeerConnection, onConnected: () => void, over: AbortSignal): void {
     const media = new MediaStream();
     pc.addTransceiver("video", { direction: "recvonly" });
     pc.addTransceiver("audio", { direction: "recvonly" });
     this.framelock.connect(pc);
-    pc.ontrack = ({ track }) => media.addTrack(track);
+    // Where the SDK decodes the pictures itself, the element only plays the sound.
+    const tracks: MediaStreamTrack[] = [];
+    const fill = () => {
+      for (const t of tracks) if (t.kind !== "video" || this.framelock.route !== "decoded") media.addTrack(t);
+    };
+    pc.ontrack = ({ track }) => {
+      tracks.push(track);
+      fill();
+    };
+    over.addEventListener("abort", this.framelock.events.on("route", fill));
     // Pictures are shown once the state is known: however busy the page is, no frame
     // is presented before the snapshot has been taken in.
     const show = () => {

@@ -9,7 +9,7 @@
  *
  * @packageDocumentation
  */
-export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions } from "./shell/framelock.js";
+export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions, type HashAlarm } from "./shell/framelock.js";
 export { FramelockPlayer, type PlayerOptions, type PlayerSource, type PlayerStatus, type StatusChange, } from "./shell/player.js";
 export { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
 export { Emitter, type Unsubscribe } from "./shell/emitter.js";
@@ -19,7 +19,8 @@ export type { ProofResult, ProofStep } from "./core/actionproof.js";
 export { ActionError, type ActionFault, type ReceiptRecord } from "./core/actions.js";
 export { NOTHING_VERIFIED, type Verification, type VerificationAlarm, type VerificationFault, type VerificationState, type VerifiedCheckpoint, } from "./core/verifier.js";
 export type { WindowPhase, WindowResult, WindowRules, WindowState } from "./core/windows.js";
-export { bestRoute, type Route } from "./shell/frames.js";
+export { bestRoute, isExact, type Route } from "./shell/frames.js";
+export type { HashCheck, Pacing, PictureOptions } from "./shell/pictures.js";
 export { WhepError } from "./shell/whep.js";
 export { ViewerCore, type Alarm, type FrameResult, type Output } from "./core/viewer.js";
 export type { Firing } from "./core/display.js";

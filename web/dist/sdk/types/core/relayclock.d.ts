@@ -28,6 +28,8 @@ export declare class RelayClock {
     serverNow(now: number): number | undefined;
     /** When the frame at ts was captured, in Unix ms on the studio's clock. */
     captureTime(ts: number): number | undefined;
+    /** The canonical timestamp of pictures captured together with the sound at an RTP timestamp, undefined without sound. */
+    videoAt(audioRtp: number): number | undefined;
     /** From capture to `now` in ms for the frame at ts: this viewer's own latency. */
     latency(ts: number, now: number): number | undefined;
     /** Where the line has got to as far as is known here; it stands still when the relay falls silent. */

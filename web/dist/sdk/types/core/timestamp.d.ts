@@ -2,6 +2,8 @@
 export declare const TICKS_PER_MS = 90;
 /** Ticks of the canonical video line in one second. */
 export declare const TICKS_PER_SECOND = 90000;
+/** Ticks of the canonical audio line in one second (48 kHz). */
+export declare const AUDIO_TICKS_PER_SECOND = 48000;
 /**
  * Extends a 32-bit RTP timestamp to the canonical timestamp whose low 32 bits it
  * is and that lies nearest to `near` (protocol, section 1.8). Unambiguous while

@@ -67,6 +67,8 @@ export interface ClockMessage {
     holdMs: number;
     /** Bound on captureMs. */
     errorMs: number;
+    /** Timestamp on the audio line (48 kHz) of what was captured at the same instant; undefined without sound. */
+    audioTs?: number | undefined;
 }
 /** One media track of the stream. */
 export interface TrackInfo {

@@ -7,14 +7,15 @@ import { type ChannelName, type FramelockEvent, type PresentedReport, type Recei
 import type { WindowState } from "../core/windows.js";
 import { type ActOptions } from "./acting.js";
 import { Emitter } from "./emitter.js";
-import { type Route } from "./frames.js";
+import type { Route } from "./frames.js";
+import { type HashCheck, type Pacing, type PictureOptions } from "./pictures.js";
 /** A frame on screen, with what belongs on it. */
 export interface Frame {
     /** Canonical timestamp (90 kHz); undefined while the relay has named none. */
     ts: number | undefined;
     /** RTP timestamp on the wire; undefined on the `clock` route. */
     rtp: number | undefined;
-    /** The picture: a VideoFrame (exact) or a canvas. Valid until the next frame; not to be closed. */
+    /** The picture: a VideoFrame (exact, decoded) or a canvas. Valid until the next frame; not to be closed. */
     image: CanvasImageSource;
     width: number;
     height: number;
@@ -27,6 +28,8 @@ export interface Frame {
     state: Json | undefined;
     /** Frames of the stream that were left out before it. */
     skipped: number;
+    /** Local time (performance.now scale) at which the screen is expected to show it. */
+    displayAt: number;
     /** Presented before: painted again because of a late event. */
     again: boolean;
 }
@@ -62,7 +65,9 @@ export interface FramelockEvents {
         text: string;
     };
     /** Something that must not happen. */
-    alarm: Alarm;
+    alarm: Alarm | HashAlarm;
+    /** A marked frame's coded bytes were compared with its published hash (`checkFrameHashes`). */
+    hash: HashCheck;
     /** This viewer's own capture-to-screen latency in ms, about once a second. */
     latency: {
         ms: number;
@@ -87,8 +92,15 @@ export interface FramelockEvents {
         reason: string;
     };
 }
+/** The coded bytes of a marked frame are not those that the relay hashed. */
+export interface HashAlarm {
+    code: "frame_hash";
+    seq: number;
+    published: string;
+    computed: string;
+}
 /** Options of `attach`. */
-export interface FramelockOptions {
+export interface FramelockOptions extends PictureOptions {
     /** Sends `presented` reports (default true). */
     report?: boolean;
     /** Verifies the log against the relay's signed checkpoints, in a worker (default true). */
@@ -106,7 +118,7 @@ export declare class Framelock {
     private readonly core;
     private readonly heartbeat;
     private readonly attention;
-    private readonly source;
+    private readonly pictures;
     private readonly wantReports;
     private readonly verifying;
     private readonly acting;
@@ -129,6 +141,10 @@ export declare class Framelock {
     get clock(): ViewerCore["clock"];
     /** How exactly pictures and timestamps are tied together in this browser. */
     get route(): Route;
+    /** The connection that it follows, for statistics; undefined between two. */
+    get connection(): RTCPeerConnection | undefined;
+    /** How pictures are held back for jitter and sound; undefined where the browser does it. */
+    get pacing(): Pacing | undefined;
     /** Canonical timestamp of the frame on screen. */
     get presentedTs(): number | undefined;
     /** The windows at the frame on screen, in order of opening; none before it may carry an overlay. */
@@ -170,13 +186,15 @@ export declare class Framelock {
     /** Tells what follows from a message; a late event paints the frame on screen again. */
     private apply;
     private tell;
+    private received;
+    private checked;
     private tick;
     private sendReport;
     private send;
     private sendText;
     private tellLatency;
     private die;
-    private fallen;
+    private rerouted;
     private sayInsecure;
 }
 /**

@@ -3,11 +3,16 @@
  *
  * - `exact`: the pixels are copied together with their own RTP timestamp
  *   (WebCodecs VideoFrame of the element; Chromium).
+ * - `decoded`: the frames are decoded here, from coded frames that carry their
+ *   timestamp through the decoder (RTCRtpScriptTransform and WebCodecs; Firefox,
+ *   Safari). As exact as `exact`.
  * - `approximate`: the element's picture is copied first thing in the frame
  *   callback; it is a newer one now and then (about 0.1 to 0.4 %).
  * - `clock`: the browser has no frame callback; the timestamp is estimated.
  */
-export type Route = "exact" | "approximate" | "clock";
+export type Route = "exact" | "decoded" | "approximate" | "clock";
+/** Whether a picture is certain to be the one that its timestamp names. */
+export declare function isExact(route: Route): boolean;
 /** A picture as it is presented. */
 export interface Picture {
     /** RTP timestamp on the wire, undefined on the `clock` route. */
@@ -24,6 +29,7 @@ export declare class FrameSource {
     private readonly video;
     private readonly onPicture;
     private readonly onRoute;
+    private readonly best;
     private handle;
     private running;
     private frame;
@@ -34,7 +40,7 @@ export declare class FrameSource {
      * `onPicture` returns whether it took the picture; if not, the one before stays
      * valid. `onRoute` hears when the route turns out to be a lesser one than it looked.
      */
-    constructor(video: HTMLVideoElement, onPicture: (p: Picture) => boolean, onRoute: (route: Route) => void);
+    constructor(video: HTMLVideoElement, onPicture: (p: Picture) => boolean, onRoute: (route: Route) => void, best?: () => "approximate" | "clock" | "exact");
     /** The route in use. */
     get route(): Route;
     /** Starts giving pictures, of a new source of the element if it runs already. */
@@ -50,5 +56,7 @@ export declare class FrameSource {
     private judge;
     private tick;
 }
+/** The best route by the pictures of a video element. */
+export declare function elementRoute(video: HTMLVideoElement): Exclude<Route, "decoded">;
 /** The best route that this browser and page allow. */
 export declare function bestRoute(video: HTMLVideoElement): Route;
