@@ -57,7 +57,7 @@ what viewers sent stands behind its action, unless it was erased.`,
 	}
 	client.add(cmd)
 	cmd.Flags().StringVar(&file, "out", "", "write to this file, once the export is whole (default: standard output)")
-	cmd.Flags().BoolVar(&payloads, "payloads", false, "with what viewers sent")
+	cmd.Flags().BoolVar(&payloads, "payloads", false, "with what viewers sent, which takes a token with the scope mark")
 	return cmd
 }
 
