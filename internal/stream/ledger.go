@@ -278,6 +278,12 @@ func (e *leaseEntry) Durable(_ uint64, err error) {
 	e.l.wish(func() { e.l.core.Leased(e.lease, err) })
 }
 
+// waitEntry says when everything before it is durable.
+type waitEntry chan struct{}
+
+func (e waitEntry) Encode() (line, erasable []byte) { return nil, nil }
+func (e waitEntry) Durable(uint64, error)           { close(e) }
+
 // signEntry has the tree signed as it is, if it has grown.
 type signEntry struct{ l *Loop }
 

@@ -387,6 +387,9 @@ func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
 	if err != nil {
 		return err
 	}
+	if err := l.signNow(ctx); err != nil {
+		return err
+	}
 	err = l.Follow(ctx, 1, true, func(_ uint64, line, payload []byte) error {
 		if err := x.Line(line); err != nil || payload == nil || !payloads {
 			return err
@@ -397,6 +400,23 @@ func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
 		return err
 	}
 	return x.Close(seal)
+}
+
+// signNow has a checkpoint cover what is durable, and waits for it.
+func (l *Loop) signNow(ctx context.Context) error {
+	// The checkpoint is a line of its own, behind what it covers.
+	for range 2 {
+		wait := make(waitEntry)
+		if !l.writer.Put(&signEntry{l}) || !l.writer.Put(wait) {
+			return marker.ErrInboxFull
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Keeps reports whether the stream has a journal.

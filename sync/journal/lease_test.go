@@ -16,7 +16,7 @@ func TestLeaseIsALine(t *testing.T) {
 			t.Errorf("%s was taken for %+v", line, l)
 		}
 	}
-	if NewLog() == NewLog() {
+	if a, b := NewLog(), NewLog(); a == b {
 		t.Error("two logs have one id")
 	}
 }
