@@ -228,7 +228,7 @@ func (j *Journal) recoverReplaced(ctx context.Context) error {
 // Append stores lines as one record, with the payload of each (nil where there is
 // none; payloads itself may be nil), and returns the position of the last of them
 // once they are durable. A payload is `{"v":1,"type":"payload","order":N,...}`, and
-// orders go up. One record holds at most 1 MiB.
+// orders go up. One record holds at most 1 MiB less 4 KiB.
 //
 // After ErrUnavailable the lines may have been stored or not. The same call again
 // finds that out; any other call before settles it too, so that the lines are in

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -222,5 +225,73 @@ func TestWriterCommitsInOrder(t *testing.T) {
 		if got[i] != fmt.Sprint(i) || at[i] != uint64(i)+2 {
 			t.Fatalf("line %d: %q at %d", i, got[i], at[i])
 		}
+	}
+}
+
+func TestFolderIsHeldByOne(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, Options{Dir: dir})
+	if other, err := Start(Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "another relay") {
+		t.Fatalf("two servers have one folder: %v %v", other, err)
+	}
+	s.Close()
+	s.Close()
+	open(t, start(t, Options{Dir: dir}))
+}
+
+func TestOptionsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{
+		{}, {Dir: "a", URL: "nats://b"}, {Dir: file}, {URL: "nats://localhost", Replicas: 7}, {URL: "no address: at all"},
+	} {
+		if s, err := Start(o); err == nil {
+			t.Errorf("%+v was taken", o)
+			s.Close()
+		}
+	}
+}
+
+func TestAppendRefused(t *testing.T) {
+	j := open(t, start(t, Options{}))
+	appendLines(t, j, text("a"), [][]byte{payload(5)})
+	large := make([]byte, maxRecord)
+	for name, c := range map[string]struct{ lines, payloads [][]byte }{
+		"nothing":               {},
+		"too large":             {[][]byte{large}, nil},
+		"payloads and lines":    {text("a"), [][]byte{nil, nil}},
+		"not a payload":         {text("a"), text(`{"order":6}`)},
+		"without a number":      {text("a"), text(`{"v":1,"type":"payload","order":"6"}`)},
+		"an order used before":  {text("a"), [][]byte{payload(5)}},
+		"orders that come back": {text("a", "b"), [][]byte{payload(7), payload(6)}},
+	} {
+		if _, err := j.Append(t.Context(), c.lines, c.payloads); err == nil || errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if last := appendLines(t, j, [][]byte{large[:maxRecord-100]}, nil); last != 3 {
+		t.Errorf("the largest line is at %d", last)
+	}
+}
+
+func TestLimitOfAJournal(t *testing.T) {
+	s := start(t, Options{MaxBytes: 200 << 10})
+	j, err := s.Open(t.Context(), "wheel.of-fortune_1", testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := 0
+	for err == nil {
+		if _, err = j.Append(t.Context(), [][]byte{make([]byte, 50<<10)}, nil); err == nil {
+			stored++
+		}
+	}
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "maximum bytes") || stored != 3 {
+		t.Errorf("after %d lines: %v", stored, err)
+	}
+	if n := len(contents(t, j, 1)); n != 1+stored {
+		t.Errorf("%d lines, want %d", n, 1+stored)
 	}
 }

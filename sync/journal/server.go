@@ -16,8 +16,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxRecord is the largest message that NATS takes by default.
-const maxRecord = 1 << 20
+// NATS takes messages of up to 1 MiB by default, headers included.
+const (
+	maxMessage = 1 << 20
+	maxRecord  = maxMessage - 4<<10
+)
 
 // A request to JetStream is waited for so long. After it the outcome is unknown, and
 // the next attempt finds it out. A cluster loses what was under way with a leader.
@@ -41,8 +44,9 @@ type Options struct {
 // embedded NATS server without a port) or in a JetStream cluster. All methods may
 // be called from any goroutine.
 type Server struct {
-	o   Options
-	log *slog.Logger
+	o    Options
+	log  *slog.Logger
+	held *os.File // the lock of o.Dir; nil with a cluster
 
 	reviving sync.Mutex // held by whoever starts the embedded server again
 
@@ -97,8 +101,16 @@ func Start(o Options) (*Server, error) {
 		o.Logger = slog.Default()
 	}
 	s := &Server{o: o, log: o.Logger.With("part", "journal")}
+	if o.Dir != "" {
+		if err := s.hold(); err != nil {
+			return nil, fmt.Errorf("journal.dir: %w", err)
+		}
+	}
 	l, err := s.begin()
 	if err != nil {
+		if s.held != nil {
+			err = errors.Join(err, s.held.Close())
+		}
 		return nil, err
 	}
 	s.life = l
@@ -111,11 +123,26 @@ func (s *Server) Close() error {
 	s.reviving.Lock()
 	defer s.reviving.Unlock()
 	s.mu.Lock()
-	l := s.life
+	l, closed := s.life, s.closed
 	s.closed = true
 	s.mu.Unlock()
+	if closed {
+		return nil
+	}
 	l.stop(errClosed)
-	return nil
+	if s.held == nil {
+		return nil
+	}
+	return s.held.Close()
+}
+
+// hold makes the folder, and takes it for this process.
+func (s *Server) hold() (err error) {
+	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
+		return err
+	}
+	s.held, err = lock(filepath.Join(s.o.Dir, "lock"))
+	return err
 }
 
 var errClosed = errors.New("the server of the journals was closed")
@@ -140,9 +167,6 @@ func (s *Server) begin() (*life, error) {
 
 // embed starts a NATS server in this process that listens to nothing.
 func (s *Server) embed(l *life) error {
-	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
-		return fmt.Errorf("journal.dir: %w", err)
-	}
 	if err := settle(filepath.Join(s.o.Dir, "jetstream")); err != nil {
 		return fmt.Errorf("journal.dir: %w", err)
 	}
@@ -151,7 +175,7 @@ func (s *Server) embed(l *life) error {
 		DontListen:         true,
 		NoSigs:             true,
 		NoSystemAccount:    true,
-		MaxPayload:         maxRecord,
+		MaxPayload:         maxMessage,
 		JetStream:          true,
 		StoreDir:           s.o.Dir,
 		SyncAlways:         true,
