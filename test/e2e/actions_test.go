@@ -52,14 +52,54 @@ func TestChipsAreTakenOnce(t *testing.T) {
 	c.prove(4)
 }
 
+// An event that is changed on its way to one viewer, and nowhere else, raises the
+// alarm with the next checkpoint, and the page says what is wrong.
+func TestChangedEventRaisesTheAlarm(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(2, clip(c, "h264", "360p30")))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.open("/?stream="+w.Stream, 1280, 900)
+	const state = `framelockDemo.player.player.framelock.verification.state`
+	c.must(c.browser.Wait(state+` === "verified"`, 30*time.Second))
+
+	// A bit of a number that the game does not look at.
+	c.must(c.browser.Evaluate(`(() => {
+	  const { channels } = framelockDemo.player.player.framelock;
+	  const events = channels.find((c) => c.label === "framelock.events.1");
+	  const take = events.onmessage;
+	  events.onmessage = ({ data }) => {
+	    if (data.includes('"kind":"marker"')) window.changed ??= data.replace(/"frame":(\d+)/, (_, n) => '"frame":' + (n ^ 1));
+	    take({ data: window.changed && !window.done ? (window.done = true, window.changed) : data });
+	  };
+	})()`, nil))
+	c.must(c.browser.Wait(state+` === "alarm"`, 30*time.Second))
+	var said struct {
+		Badge, Text string
+		Hidden      bool
+		Alarm       struct{ Code, Expected, Actual string }
+	}
+	c.must(c.browser.Evaluate(`({
+	  badge: document.getElementById("verified").textContent, text: document.getElementById("alarm").textContent,
+	  hidden: document.getElementById("alarm").hidden, alarm: framelockDemo.player.player.framelock.verification.alarm})`, &said))
+	if said.Hidden || said.Badge != "alarm" || said.Alarm.Code != "root" || said.Alarm.Expected == said.Alarm.Actual ||
+		!strings.Contains(said.Text, said.Alarm.Expected) {
+		c.Errorf("%+v", said)
+	}
+}
+
 // prove has the page prove an action: the nth receipt's.
 func (c *scenario) prove(n int) {
 	c.Helper()
+	const framelock = `framelockDemo.player.player.framelock`
+	c.must(c.browser.Wait(framelock+`.verification.checkpoint?.seq >= `+framelock+`.window(framelockDemo.receipts[`+jsonOf(n-1)+`].window).result.seq`, 20*time.Second))
 	c.must(c.browser.Evaluate(`(async (framelock, id) => {
 	  const { verifyAction } = await import("/sdk/framelock.js");
 	  window.proof = await verifyAction(framelock, id, {
 	    url: location.href, stream: new URLSearchParams(location.search).get("stream"), viewer: framelockDemo.player.player.viewer });
-	})(framelockDemo.player.player.framelock, framelockDemo.receipts[`+jsonOf(n-1)+`].id)`, nil))
+	})(`+framelock+`, framelockDemo.receipts[`+jsonOf(n-1)+`].id)`, nil))
 	c.must(c.browser.Wait(`window.proof !== undefined`, 10*time.Second))
 	var steps []struct{ Step, Result, Text string }
 	c.must(c.browser.Evaluate(`window.proof`, &steps))

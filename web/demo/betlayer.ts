@@ -16,7 +16,7 @@ export function shareLeft(window: WindowState, ts: number): number | undefined {
   return Math.min(1, Math.max(0, (window.endTs - ts) / Math.max(1, window.endTs - window.openTs)));
 }
 
-/** Paints a round on the picture, in its upper left: the time left by this very frame, and what the chips came to. */
+/** Paints a round on the picture, the time left by this very frame, and what the chips came to. */
 export class BetLayer {
   private settled: { what: Settled; from: number } | undefined;
 
@@ -31,12 +31,13 @@ export class BetLayer {
     const left = window && shareLeft(window, ts);
     if (window?.phase === "open" && left !== undefined) this.ring(context, unit, left, (window.endTs! - ts) / TICKS_PER_SECOND);
     else if (window?.endTs !== undefined && ts >= window.endTs && ts - window.endTs < OVER_TICKS) {
-      tag(context, unit, "No more bets", GOLD);
+      tag(context, unit, "No more bets", GOLD, 16 * unit, 16 * unit);
     }
     const age = this.settled ? ts - this.settled.from : Infinity;
     if (age < 0 || age > SHOWN_TICKS) return;
-    if (this.settled!.what.won > 0) tag(context, unit, "You won", GREEN);
-    else tag(context, unit, "You lost", RED);
+    const won = this.settled!.what.won > 0;
+    const y = context.canvas.height - 16 * Math.max(1, unit) - 16 * unit - 44 * unit; // level with the outcome
+    tag(context, unit, won ? "You won" : "You lost", won ? GREEN : RED, undefined, y);
   }
 
   private ring(context: CanvasRenderingContext2D, unit: number, left: number, seconds: number): void {
@@ -61,12 +62,14 @@ export class BetLayer {
   }
 }
 
-function tag(context: CanvasRenderingContext2D, unit: number, text: string, colour: string): void {
+/** Paints a label; without x, at the picture's right. */
+function tag(
+  context: CanvasRenderingContext2D, unit: number, text: string, colour: string, left: number | undefined, y: number,
+): void {
   const height = 36 * unit;
   context.font = `650 ${17 * unit}px system-ui, sans-serif`;
   const width = context.measureText(text).width + 32 * unit;
-  const x = 16 * unit;
-  const y = x;
+  const x = left ?? context.canvas.width - 16 * unit - width;
   context.fillStyle = "rgb(8 10 13 / 0.84)";
   context.strokeStyle = colour;
   context.lineWidth = 2 * unit;

@@ -25,7 +25,7 @@ export class BetPanel {
       if (outcome) this.settle(outcome, hidden);
     });
     byId("verify").addEventListener("click", () => void this.verify());
-    byId("save-receipts").addEventListener("click", () => save("receipts.ndjson", framelock.exportReceipts()));
+    byId("save-receipts").addEventListener("click", () => save("receipts.jsonl", framelock.exportReceipts()));
   }
 
   /** Paints over a frame, after the outcome. */

@@ -44,7 +44,9 @@ export function showProof(results: ProofResult[], stream: string): void {
   write("proof-command", offlineCommand(stream));
 }
 
-/** The command line that checks a whole transcript against a checkpoint that was saved here. */
+/** The command lines that check a whole transcript against what was saved here. */
 export function offlineCommand(stream: string): string {
-  return `relay transcript verify ${stream}.ndjson --checkpoint checkpoint.txt --receipts receipts.ndjson`;
+  return `relay transcript export ${stream} --out ${stream}.ndjson
+relay transcript verify ${stream}.ndjson \\
+  --checkpoint checkpoint.txt --receipt receipts.jsonl`;
 }
