@@ -1,6 +1,7 @@
 import { verifyAction, type RelayApi } from "../src/shell/actionproof.js";
 import type { Framelock, Frame } from "../src/shell/framelock.js";
 import { ActionError } from "../src/core/actions.js";
+import type { ProofResult } from "../src/core/actionproof.js";
 import type { WindowState } from "../src/core/windows.js";
 import { BetLayer, shareLeft } from "./betlayer.js";
 import { Bets, receiptInWords, type Bet } from "./bets.js";
@@ -113,11 +114,11 @@ export class BetPanel {
     const { receipts } = this.framelock;
     const record = receipts.findLast((r) => this.framelock.window(r.action.window)?.result) ?? receipts.at(-1);
     if (!record) return;
-    try {
-      showProof(await verifyAction(this.framelock, record.receipt.id, this.api()), this.api().stream);
-    } catch (e) {
-      showProof([{ step: "receipt", result: "unknown", text: e instanceof Error ? e.message : String(e) }], this.api().stream);
-    }
+    const api = this.api();
+    const results = await verifyAction(this.framelock, record.receipt.id, api).catch(
+      (e: unknown): ProofResult[] => [{ step: "receipt", result: "unknown", text: e instanceof Error ? e.message : String(e) }],
+    );
+    showProof(results, api.stream, this.framelock.verification?.key ?? "");
   }
 }
 

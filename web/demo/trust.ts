@@ -32,8 +32,8 @@ export function alarmInWords({ alarm }: Verification): string {
   return `This stream's log is not what the relay signed. At event ${alarm.seq}: ${alarm.text}.${differs} Save the checkpoint and the receipts, and show them to an auditor.`;
 }
 
-/** Shows what was checked of an action, and how to check the same without this page. */
-export function showProof(results: ProofResult[], stream: string): void {
+/** Shows what was checked of an action, and how to check the same without this page. `key` is the verifier key trusted here. */
+export function showProof(results: ProofResult[], stream: string, key: string): void {
   byId("proof").hidden = false;
   byId("proof-steps").replaceChildren(...results.map(({ result, text }) => {
     const item = document.createElement("li");
@@ -41,12 +41,12 @@ export function showProof(results: ProofResult[], stream: string): void {
     item.textContent = text;
     return item;
   }));
-  write("proof-command", offlineCommand(stream));
+  write("proof-command", offlineCommand(stream, key));
 }
 
 /** The command lines that check a whole transcript against what was saved here. */
-export function offlineCommand(stream: string): string {
-  return `relay transcript export ${stream} --out ${stream}.ndjson
-relay transcript verify ${stream}.ndjson \\
-  --checkpoint checkpoint.txt --receipt receipts.jsonl`;
+export function offlineCommand(stream: string, key: string): string {
+  const lines = ["--checkpoint checkpoint.txt --receipt receipts.jsonl"];
+  if (key) lines.unshift(`--key '${key}'`);
+  return [`relay transcript export ${stream} --out ${stream}.ndjson`, [`relay transcript verify ${stream}.ndjson`, ...lines].join(" \\\n  ")].join("\n");
 }

@@ -4,7 +4,7 @@ import { BAR_WIDTH, crc8, decodeCells, decodeRow } from "../demo/barcode.js";
 import { outcomeOf, pocketColour } from "../demo/outcome.js";
 import { shareLeft } from "../demo/betlayer.js";
 import { Bets, receiptInWords } from "../demo/bets.js";
-import { alarmInWords, trustInWords } from "../demo/trust.js";
+import { alarmInWords, offlineCommand, trustInWords } from "../demo/trust.js";
 import { NOTHING_VERIFIED } from "../src/core/verifier.js";
 import { judge, Tally } from "../demo/verdict.js";
 import { event, T0 } from "./fixtures.js";
@@ -127,6 +127,16 @@ describe("trust", () => {
     const v = { ...NOTHING_VERIFIED, log: "9f3c", key: "relay/wheel/9f3c+46d5b6e9+Aa8G", keyFrom: "first_use" as const, size: 42, checkpoint };
     expect(trustInWords(v)).toBe("Log 9f3c: 40 events checked against the checkpoint that a key trusted on first use (46d5b6e9) signed, 2 more await the next.");
     expect(alarmInWords({ ...v, alarm: { code: "root", seq: 41, text: "it differs", expected: "aa", actual: "bb" } })).toContain("At event 41: it differs. Signed: aa. Here: bb.");
+  });
+});
+
+describe("the command lines of an audit", () => {
+  it("name what was saved and the key that was trusted", () => {
+    expect(offlineCommand("wheel", "relay/wheel/9f3c+46d5b6e9+Aa8G").split("\n")).toEqual([
+      "relay transcript export wheel --out wheel.ndjson", "relay transcript verify wheel.ndjson \\",
+      "  --key 'relay/wheel/9f3c+46d5b6e9+Aa8G' \\", "  --checkpoint checkpoint.txt --receipt receipts.jsonl",
+    ]);
+    expect(offlineCommand("wheel", "")).not.toContain("--key");
   });
 });
 
