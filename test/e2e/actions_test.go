@@ -90,6 +90,34 @@ func TestChangedEventRaisesTheAlarm(t *testing.T) {
 	}
 }
 
+// A relay that is killed and started again goes on with the log that the page has
+// verified: the page keeps its trust, and verifies what follows.
+func TestVerificationOverARestart(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(20, clip(c, "h264", "360p30")))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.open("/?stream="+w.Stream, 1280, 900)
+	const at = `framelockDemo.player.player.framelock.verification`
+	c.must(c.browser.Wait(at+`.state === "verified"`, 30*time.Second))
+	var before, after struct {
+		State, Reason, Log, Key string
+		Checkpoint              struct{ Seq uint64 }
+	}
+	c.must(c.browser.Evaluate(at, &before))
+	c.must(w.relay.Kill())
+	c.must(w.StartRelay(c.ctx, "h264"))
+	// A crash moves seq to the next reserved block.
+	c.must(c.browser.Wait(at+`.state === "alarm" || `+at+`.state === "verified" && `+at+`.checkpoint.seq > 4096`, 40*time.Second))
+	c.must(c.browser.Evaluate(at, &after))
+	c.figure("verified up to event %d, and after the restart up to event %d", before.Checkpoint.Seq, after.Checkpoint.Seq)
+	if after.State != "verified" || after.Log != before.Log || after.Key != before.Key {
+		c.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
 // prove has the page prove an action: the nth receipt's.
 func (c *scenario) prove(n int) {
 	c.Helper()

@@ -145,6 +145,16 @@ describe("verification", () => {
     other.close();
   });
 
+  it("does not go on looking verified when the verifier breaks", async () => {
+    const verified = becomes("verified");
+    plays(4);
+    await verified;
+    const broken = becomes("unverified");
+    vi.spyOn(crypto.subtle, "digest").mockRejectedValue(new Error("no more hashes"));
+    peer.channel("events").says(vectors.session[4]!.message);
+    expect((await broken).reason).toBe("the verifier broke: Error: no more hashes");
+  });
+
   it("can be switched off", () => {
     const other = attach(new FakePeer() as unknown as RTCPeerConnection, new FakeVideo() as unknown as HTMLVideoElement, { verify: false });
     expect(other.verification).toBeUndefined();

@@ -1,4 +1,4 @@
-import { Verifier, type Verification } from "../core/verifier.js";
+import { NOTHING_VERIFIED, Verifier, type Verification } from "../core/verifier.js";
 import { verifierTools } from "./webcrypto.js";
 
 /** To the verifier: a session begins, or a message of the ordered channel as it came. */
@@ -9,17 +9,27 @@ export type VerifierOutput = { type: "ready" } | { type: "verification"; verific
 
 /** Runs a verifier, in a worker or beside the page. Takes inputs in order, each after the one before. */
 export function runVerifier(tell: (output: VerifierOutput) => void): (input: VerifierInput) => void {
-  let told: Verification | undefined;
+  let told = NOTHING_VERIFIED;
+  const say = (verification: Verification) => {
+    if (verification === told) return;
+    told = verification;
+    tell({ type: "verification", verification });
+  };
   let queue = verifierTools().then((tools) => new Verifier(tools));
+  queue.catch(() => undefined); // said with the first input
   return (input) => {
-    queue = queue.then(async (verifier) => {
+    const before = queue;
+    queue = before.then(async (verifier) => {
       if (input.type === "begin") await verifier.begin(input.key);
       else await verifier.receive(input.text);
-      if (verifier.verification !== told) {
-        told = verifier.verification;
-        tell({ type: "verification", verification: told });
-      }
+      say(verifier.verification);
       return verifier;
+    });
+    queue.catch((e: unknown) => {
+      // What was found stands; what comes from here on is not verified by anybody.
+      if (!told.reason.startsWith(BROKEN)) say({ ...told, state: told.alarm ? "alarm" : "unverified", reason: `${BROKEN}: ${String(e)}` });
     });
   };
 }
+
+const BROKEN = "the verifier broke";
