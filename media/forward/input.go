@@ -11,6 +11,10 @@ type Arrival struct {
 	Buffer *packet.Buffer
 	Header packet.Header
 	At     time.Time
+	Origin Origin
+	// Sum is a sum of the datagram's bytes, by which the copies of two paths are
+	// compared; 0 where there is one path.
+	Sum uint64
 }
 
 // Order is what Input says of a packet.
@@ -20,6 +24,8 @@ type Order uint8
 const (
 	Taken     Order = iota // it will come out of Pop
 	Duplicate              // it was here before
+	Redundant              // it was here before, by the other path
+	Different              // the other path brought other bytes under this number
 	TooLate                // there is no slot for it any more
 )
 
@@ -72,7 +78,9 @@ type Input struct {
 // numbered is what is remembered of an extended number.
 type numbered struct {
 	slot      uint64 // once it has been passed
+	sum       uint64
 	timestamp uint32
+	path      Path // that brought it
 	seen      bool
 }
 
@@ -88,6 +96,11 @@ type aside struct {
 // that were given up and have not come since.
 type InputStats struct {
 	Packets, Duplicates, TooLate, Lost, Reordered uint64
+	// Redundant are the second copies that two paths brought, Different those of
+	// them that were not the same packet: the first is the one that counts.
+	Redundant, Different uint64
+	// OutOfOrder came after a later one, yet in time to be put in its place.
+	OutOfOrder uint64
 }
 
 // NewInput returns an input that waits for missing packets for at most window.
@@ -121,29 +134,29 @@ func (in *Input) Push(a Arrival) Order {
 	m := &in.memory[n%memorySlots]
 	switch {
 	case in.aside.Buffer != nil:
-		return in.refuse()
+		return in.refuse(m, &a)
 	case n > in.newest && n < in.next+reorderSlots:
-		in.see(n, a.Header.Timestamp)
+		in.see(n, &a)
 		in.strays = 0
 		in.place(n, a)
 	case n > in.newest:
 		in.aside = aside{a, n, false}
 	case n < in.first || n+memorySlots <= in.newest || m.seen && m.timestamp != a.Header.Timestamp:
 		if in.strays++; in.strays < strayRun {
-			return in.refuse()
+			return in.refuse(m, &a)
 		}
 		in.aside = aside{a, firstNumber + uint64(a.Header.Sequence), false}
 	case m.seen:
-		in.stats.Duplicates++
-		return Duplicate
+		return in.again(m, &a)
 	case n < in.next:
-		in.see(n, a.Header.Timestamp)
+		in.see(n, &a)
 		in.aside = aside{a, n, true}
 		in.stats.Reordered++
 		in.stats.Lost--
 	default:
-		in.see(n, a.Header.Timestamp)
+		in.see(n, &a)
 		in.place(n, a)
+		in.stats.OutOfOrder++
 	}
 	in.stats.Packets++
 	return Taken
@@ -234,14 +247,32 @@ func (in *Input) jump() {
 	}
 	in.slot++
 	in.begin(a.number)
-	in.see(a.number, a.Header.Timestamp)
+	in.see(a.number, &a.Arrival)
 	in.place(a.number, a.Arrival)
 }
 
-// refuse counts a packet that is not taken.
-func (in *Input) refuse() Order {
+// refuse counts a packet that is not taken: m is what is remembered of its number.
+func (in *Input) refuse(m *numbered, a *Arrival) Order {
+	if m.seen && m.path != a.Origin.Path && m.timestamp != a.Header.Timestamp {
+		in.stats.Different++
+		return Different
+	}
 	in.stats.TooLate++
 	return TooLate
+}
+
+// again counts a packet whose number has come before.
+func (in *Input) again(m *numbered, a *Arrival) Order {
+	switch {
+	case m.path == a.Origin.Path:
+		in.stats.Duplicates++
+		return Duplicate
+	case m.sum != a.Sum:
+		in.stats.Different++
+		return Different
+	}
+	in.stats.Redundant++
+	return Redundant
 }
 
 func (in *Input) place(n uint64, a Arrival) {
@@ -250,12 +281,13 @@ func (in *Input) place(n uint64, a Arrival) {
 }
 
 // see notes that a number has come, and forgets those that it pushes out.
-func (in *Input) see(n uint64, timestamp uint32) {
+func (in *Input) see(n uint64, a *Arrival) {
 	for in.newest < n {
 		in.newest++
 		in.memory[in.newest%memorySlots] = numbered{}
 	}
-	in.memory[n%memorySlots].seen, in.memory[n%memorySlots].timestamp = true, timestamp
+	m := &in.memory[n%memorySlots]
+	m.seen, m.timestamp, m.path, m.sum = true, a.Header.Timestamp, a.Origin.Path, a.Sum
 }
 
 // pass gives the next number its slot and goes on.

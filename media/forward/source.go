@@ -48,7 +48,7 @@ func (l *SourceLock) Admit(from netip.AddrPort, ssrc uint32, payloadType uint8, 
 		l.heard = now
 		return Admitted
 	}
-	if !l.allowed(from.Addr()) {
+	if !l.Allowed(from.Addr()) {
 		return Refused
 	}
 	if l.locked {
@@ -71,12 +71,11 @@ func (l *SourceLock) Goodbye(from netip.Addr, ssrc uint32) {
 	}
 }
 
-// Holder returns who holds the lock.
-func (l *SourceLock) Holder() (from netip.AddrPort, ssrc uint32, ok bool) {
-	return l.from, l.ssrc, l.locked
-}
+// Release lets the next sender take the lock, as if nobody had been heard.
+func (l *SourceLock) Release() { l.locked = false }
 
-func (l *SourceLock) allowed(a netip.Addr) bool {
+// Allowed reports whether an address may send.
+func (l *SourceLock) Allowed(a netip.Addr) bool {
 	if len(l.Allow) == 0 {
 		return true
 	}
@@ -87,4 +86,9 @@ func (l *SourceLock) allowed(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// Holder returns who holds the lock.
+func (l *SourceLock) Holder() (from netip.AddrPort, ssrc uint32, ok bool) {
+	return l.from, l.ssrc, l.locked
 }
