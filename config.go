@@ -179,7 +179,10 @@ type WitnessConfig struct {
 
 // StreamConfig is one stream: a table, with its camera and microphone.
 type StreamConfig struct {
-	RTP RTPConfig `yaml:"rtp"`
+	RTP RTPConfig `yaml:"rtp"` // the encoder, or the primary of two
+	// Backup is a second encoder of the same table, which takes over when the
+	// primary is lost; nil if there is none.
+	Backup *BackupConfig `yaml:"backup"`
 	// Hold delays every frame by this much on its way out, for all viewers alike,
 	// so that a slow detector can still mark a frame before anyone sees it. 0 to 2 s.
 	Hold time.Duration `yaml:"hold"`
@@ -190,6 +193,30 @@ type StreamConfig struct {
 	History time.Duration `yaml:"history"`
 	// StateLimit is the largest state document, in bytes of JSON, 1 KiB to 1 MiB.
 	StateLimit int `yaml:"state_limit"`
+}
+
+// BackupConfig is the second encoder of a stream: it sends the same tracks, in the
+// same codecs, to ports of its own.
+type BackupConfig struct {
+	RTP RTPConfig `yaml:"rtp"`
+	// SwitchAfter is how long no video may come from the encoder that is on, until
+	// the other one takes over at its next keyframe. 100 ms to 5 s.
+	SwitchAfter time.Duration `yaml:"switch_after"`
+	// ReturnAfter is how long a primary that was lost must have been back until it
+	// takes over again; 0 leaves that to the operator. Up to 1 h.
+	ReturnAfter time.Duration `yaml:"return_after"`
+}
+
+// SecondPathConfig is where a second copy of the same packets comes in, by another
+// network: same SSRC, same sequence numbers, same bytes (as SMPTE ST 2022-7 has it).
+// What either path delivers is forwarded, once.
+type SecondPathConfig struct {
+	VideoListen string         `yaml:"video_listen"` // UDP address, host:port; port 0 takes a free port
+	AudioListen string         `yaml:"audio_listen"` // likewise; empty: the sound comes by one path
+	Allow       []netip.Prefix `yaml:"allow"`        // networks that may send there; empty means any
+	// Skew is how much later than by the other path a packet may come. It is waited
+	// for that long where it is missing. 0 to 200 ms.
+	Skew time.Duration `yaml:"skew"`
 }
 
 // RTPConfig is how the studio's media reaches the relay: plain RTP over UDP,
@@ -208,6 +235,8 @@ type RTPConfig struct {
 	Silence time.Duration `yaml:"silence"`
 	// Reorder is how long a missing packet is waited for. 0 to 200 ms.
 	Reorder time.Duration `yaml:"reorder"`
+	// SecondPath is where the same packets come in once more; nil for one path.
+	SecondPath *SecondPathConfig `yaml:"second_path"`
 }
 
 // VideoConfig is the camera: track v0.
@@ -230,8 +259,8 @@ type AudioConfig struct {
 }
 
 // DefaultConfig returns a configuration with every default and no stream. It is
-// where all defaults are, together with [DefaultStream], [DefaultVideo] and
-// [DefaultAudio].
+// where all defaults are, together with [DefaultStream], [DefaultVideo],
+// [DefaultAudio], [DefaultBackup] and [DefaultSecondPath].
 func DefaultConfig() Config {
 	return Config{
 		HTTP:       HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
@@ -260,4 +289,16 @@ func DefaultVideo() VideoConfig {
 // DefaultAudio returns the audio input's defaults.
 func DefaultAudio() AudioConfig {
 	return AudioConfig{Codec: "opus", Listen: "127.0.0.1:5006", PayloadType: 111}
+}
+
+// DefaultBackup returns the defaults of a backup encoder; its RTP input is still
+// to be described.
+func DefaultBackup() BackupConfig {
+	return BackupConfig{RTP: DefaultStream().RTP, SwitchAfter: 200 * time.Millisecond}
+}
+
+// DefaultSecondPath returns the defaults of a second path; where it comes in is
+// still to be said.
+func DefaultSecondPath() SecondPathConfig {
+	return SecondPathConfig{Skew: 50 * time.Millisecond}
 }

@@ -35,6 +35,10 @@ func newField(t reflect.Type) reflect.Value {
 		*p = DefaultVideo()
 	case *AudioConfig:
 		*p = DefaultAudio()
+	case *BackupConfig:
+		*p = DefaultBackup()
+	case *SecondPathConfig:
+		*p = DefaultSecondPath()
 	}
 	return v.Elem()
 }

@@ -134,6 +134,9 @@ func (c *Config) resolvePaths(dir string) {
 	}
 	for name, s := range c.Streams {
 		resolve(&s.RTP.SDP)
+		if s.Backup != nil {
+			resolve(&s.Backup.RTP.SDP)
+		}
 		c.Streams[name] = s
 	}
 }

@@ -67,6 +67,17 @@ var fields = map[string]struct{ def, bad string }{
 	"streams.table-1.rtp.audio.listen":       {"127.0.0.1:5006", "127.0.0.1:5004"},
 	"streams.table-1.rtp.audio.payload_type": {"111", "200"},
 	"streams.table-1.rtp.audio.ssrc":         {"0", ""},
+
+	"streams.table-1.rtp.second_path.video_listen": {"", "127.0.0.1:5004"},
+	"streams.table-1.rtp.second_path.audio_listen": {"", "127.0.0.1:5006"},
+	"streams.table-1.rtp.second_path.allow":        {"[]", ""},
+	"streams.table-1.rtp.second_path.skew":         {"50ms", "201ms"},
+	"streams.table-1.backup.rtp.sdp":               {"", "missing.sdp"},
+	"streams.table-1.backup.rtp.allow":             {"[]", ""},
+	"streams.table-1.backup.rtp.silence":           {"2s", "0s"},
+	"streams.table-1.backup.rtp.reorder":           {"20ms", "201ms"},
+	"streams.table-1.backup.switch_after":          {"200ms", "99ms"},
+	"streams.table-1.backup.return_after":          {"0s", "61m"},
 }
 
 // starters are the keys that the template sets to something else than the default.
@@ -94,7 +105,9 @@ func template(t *testing.T) *Config {
 func leaves(key string, v reflect.Value, visit func(key string, v reflect.Value)) {
 	switch {
 	case v.Kind() == reflect.Pointer:
-		leaves(key, v.Elem(), visit)
+		if !v.IsNil() {
+			leaves(key, v.Elem(), visit)
+		}
 	case isGroup(v.Type()):
 		for _, name := range fieldKeys(v.Type()) {
 			field, _, _ := fieldByKey(v, name)
@@ -147,6 +160,8 @@ func TestEveryKey(t *testing.T) {
 	}
 	leaves("", reflect.ValueOf(c).Elem(), check)
 	leaves("auth.tokens[0]", reflect.ValueOf(TokenConfig{}), check)
+	leaves("streams.table-1.backup", reflect.ValueOf(DefaultBackup()), check)
+	leaves("streams.table-1.rtp.second_path", reflect.ValueOf(DefaultSecondPath()), check)
 	for key := range fields {
 		if !seen[key] {
 			t.Errorf("%s: there is no such key", key)

@@ -203,6 +203,11 @@ func (v *validator) stream(key, name string, s *StreamConfig) {
 		v.fail(key, name, "is not a stream's name", streamNameAllowed)
 	}
 	v.rtp(key+".rtp", &s.RTP)
+	if b := s.Backup; b != nil {
+		v.rtp(key+".backup.rtp", &b.RTP)
+		inRange(v, key+".backup.switch_after", b.SwitchAfter, 100*time.Millisecond, 5*time.Second)
+		inRange(v, key+".backup.return_after", b.ReturnAfter, 0, time.Hour)
+	}
 	inRange(v, key+".hold", s.Hold, 0, 2*time.Second)
 	inRange(v, key+".capture_offset", s.CaptureOffset, -2*time.Second, 2*time.Second)
 	inRange(v, key+".history", s.History, time.Second, 30*time.Second)
@@ -240,8 +245,24 @@ func (v *validator) rtp(key string, r *RTPConfig) {
 			v.fail(fmt.Sprintf("%s.allow[%d]", key, i), p, "is not a network", "192.0.2.0/24")
 		}
 	}
+	if p := r.SecondPath; p != nil {
+		v.secondPath(key+".second_path", p)
+	}
 	inRange(v, key+".silence", r.Silence, 500*time.Millisecond, time.Minute)
 	inRange(v, key+".reorder", r.Reorder, 0, 200*time.Millisecond)
+}
+
+func (v *validator) secondPath(key string, p *SecondPathConfig) {
+	v.udpAddress(key+".video_listen", p.VideoListen)
+	if p.AudioListen != "" {
+		v.udpAddress(key+".audio_listen", p.AudioListen)
+	}
+	for i, network := range p.Allow {
+		if !network.IsValid() {
+			v.fail(fmt.Sprintf("%s.allow[%d]", key, i), network, "is not a network", "192.0.2.0/24")
+		}
+	}
+	inRange(v, key+".skew", p.Skew, 0, 200*time.Millisecond)
 }
 
 // inRange reports a value outside of low to high.

@@ -173,6 +173,25 @@ func (s apiStream) Subscribe(ctx context.Context, after uint64) (<-chan []byte, 
 // Info implements control.Stream.
 func (s apiStream) Info(ctx context.Context) (any, error) { return s.Stream.Info(ctx) }
 
+// Inputs implements control.Stream.
+func (s apiStream) Inputs(ctx context.Context) (any, error) {
+	info, err := s.Stream.Info(ctx)
+	return info.Inputs, err
+}
+
+// SwitchInput implements control.Stream.
+func (s apiStream) SwitchInput(ctx context.Context, input string) (any, bool, error) {
+	to := Primary
+	if input == Backup.String() {
+		to = Backup
+	}
+	inputs, err := s.Stream.SwitchInput(ctx, to)
+	if errors.Is(err, ErrNoBackup) || errors.Is(err, ErrInputSilent) {
+		err = &control.NotNow{Err: err}
+	}
+	return inputs, inputs.Active == input, err
+}
+
 // contentPolicy is what the relay's own pages may do: nothing that did not come
 // from the relay itself.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
@@ -240,6 +259,10 @@ func (r *Relay) adminHandler() http.Handler {
 	if r.metrics.gatherer != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.gatherer, promhttp.HandlerOpts{}))
 	}
+	// Who reaches this listener may do everything, or has shown a token of scope admin.
+	mux.Handle("/v1/", control.Handler(directory{r}, auth.Open{
+		Scopes: []auth.Scope{auth.Read, auth.Admin}, Loopback: isLoopback(r.cfg.Admin.Listen),
+	}, control.Options{Logger: r.log}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

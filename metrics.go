@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ type metrics struct {
 	markers  *prometheus.CounterVec   // stream
 	lateness *prometheus.HistogramVec // stream
 	actions  *prometheus.CounterVec   // stream, verdict, reason
+	switches *prometheus.CounterVec   // stream, input, reason
 	panics   prometheus.Counter
 }
 
@@ -45,7 +47,8 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 		markers: counter("markers_total", "Events that game servers published.", "stream"),
 		lateness: histogram("marker_late_seconds", "How long its frame had left when an event came; 0 = in time.",
 			[]float64{0, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}, "stream"),
-		actions: counter("actions_total", "Actions of viewers, by verdict and reason.", "stream", "verdict", "reason"),
+		actions:  counter("actions_total", "Actions of viewers, by verdict and reason.", "stream", "verdict", "reason"),
+		switches: counter("input_switches_total", "How often an encoder has taken over from the other.", "stream", "input", "reason"),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "relay", Name: "http_panics_total", Help: "Calls that ended in a bug of the relay.",
 		}),
@@ -61,7 +64,7 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.actions, m.panics,
+		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.actions, m.switches, m.panics,
 		buildInfo(), &streamCollector{r},
 	} {
 		errs = append(errs, registerer.Register(c))
@@ -129,6 +132,10 @@ func (s streamMetrics) Acted(verdict, reason string) {
 	s.actions.WithLabelValues(s.name, verdict, reason).Inc()
 }
 
+func (s streamMetrics) Switched(input, reason string) {
+	s.switches.WithLabelValues(s.name, input, reason).Inc()
+}
+
 // streamCollector reads the state of every stream when metrics are asked for.
 type streamCollector struct{ relay *Relay }
 
@@ -142,6 +149,10 @@ var (
 	descDropped = describe("input_malformed_total", "Datagrams on a studio's port that were no RTP or too large.", "stream", "track")
 	descBacklog = describe("journal_backlog", "What a stream has decided that is not durable yet, in lines.", "stream")
 	descReady   = describe("journal_ready", "1 while a stream's journal takes what is decided.", "stream")
+	descProblem = describe("stream_problem", "1 while a stream has the problem that the code names.", "stream", "code")
+	descActive  = describe("input_active", "1 for the encoder that viewers are sent.", "stream", "input")
+	descEncoder = describe("input_encoder_packets_total", "Packets from each encoder.", "stream", "track", "input")
+	descPath    = describe("input_path_packets_total", "Packets of an encoder by each of its two paths.", "stream", "track", "input", "path")
 	descEpoch   = describe("input_epoch", "Count of sources and restarts of a track.", "stream", "track")
 )
 
@@ -151,7 +162,8 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descDropped, descBacklog, descReady, descEpoch} {
+	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descDropped, descBacklog, descReady, descEpoch,
+		descProblem, descActive, descEncoder, descPath} {
 		ch <- d
 	}
 }
@@ -177,6 +189,8 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descSeq, float64(info.Seq))
 		gauge(descBacklog, float64(info.Backlog))
 		gauge(descReady, boolean(info.NotReady == ""))
+		collectProblems(ch, &info)
+		collectInputs(ch, &info)
 		for _, t := range info.Tracks {
 			malformed, oversize := c.relay.dropped(name, t.Track)
 			for d, v := range map[*prometheus.Desc]uint64{
@@ -194,4 +208,33 @@ func boolean(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// collectProblems says of every code whether a stream has that problem.
+func collectProblems(ch chan<- prometheus.Metric, info *Info) {
+	for _, code := range stream.HealthCodes() {
+		has := 0.0
+		if slices.ContainsFunc(info.Health, func(p Problem) bool { return p.Code == code }) {
+			has = 1
+		}
+		ch <- prometheus.MustNewConstMetric(descProblem, prometheus.GaugeValue, has, info.Name, code)
+	}
+}
+
+// collectInputs counts what comes from each encoder.
+func collectInputs(ch chan<- prometheus.Metric, info *Info) {
+	for _, in := range info.Inputs.Inputs {
+		on := 0.0
+		if in.Input == info.Inputs.Active {
+			on = 1
+		}
+		ch <- prometheus.MustNewConstMetric(descActive, prometheus.GaugeValue, on, info.Name, in.Input)
+		for _, t := range in.Tracks {
+			ch <- prometheus.MustNewConstMetric(descEncoder, prometheus.CounterValue, float64(t.Packets), info.Name, t.Track, in.Input)
+			for i, p := range t.Paths {
+				ch <- prometheus.MustNewConstMetric(descPath, prometheus.CounterValue, float64(p.Packets),
+					info.Name, t.Track, in.Input, [...]string{"first", "second"}[i])
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"syscall"
@@ -19,7 +20,25 @@ type ports struct {
 	http, admin net.Listener // nil if not wanted
 	media       udp.Conn
 	endpoint    *egress.Endpoint // owns media
-	rtp         map[string][forward.Tracks]*ingest.Listener
+	rtp         map[string]*inlets
+}
+
+// inlets are where the media of one stream comes in; nil where nothing does.
+type inlets [forward.Encoders][forward.Tracks][forward.Paths]*ingest.Listener
+
+// all returns each that there is, with where it is.
+func (in *inlets) all() iter.Seq2[forward.Origin, *ingest.Listener] {
+	return func(yield func(forward.Origin, *ingest.Listener) bool) {
+		for e := range in {
+			for t := range in[e] {
+				for p, l := range in[e][t] {
+					if l != nil && !yield(forward.Origin{Encoder: forward.Encoder(e), Path: forward.Path(p)}, l) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // packetsKept is how many free packets a stream keeps for reuse.
@@ -29,7 +48,7 @@ const packetsKept = 4096
 // before anything works.
 func (r *Relay) open() error {
 	p := &r.ports
-	p.rtp = map[string][forward.Tracks]*ingest.Listener{}
+	p.rtp = map[string]*inlets{}
 	r.addrs = Addrs{Streams: map[string]StreamAddrs{}}
 	var err error
 	if p.http, err = listenTCP("http.listen", r.cfg.HTTP.Listen); err != nil {
@@ -106,34 +125,55 @@ func announced(port netip.AddrPort, c MediaConfig) ([]netip.AddrPort, error) {
 }
 
 func (r *Relay) openStream(s *Stream) error {
-	pool := packet.NewPool(packetsKept)
-	var listeners [forward.Tracks]*ingest.Listener
-	for t, track := range []trackSetup{s.cfg.video, s.cfg.audio} {
-		if track.listen == "" {
-			continue
+	s.pool = packet.NewPool(packetsKept)
+	in := &inlets{}
+	r.ports.rtp[s.name] = in
+	for e, tracks := range s.cfg.tracks {
+		for t, track := range tracks {
+			for p, listen := range track.listen {
+				if listen == "" {
+					continue
+				}
+				l, err := r.listenRTP(forward.Track(t), listen, track.mux, s.pool, r.now)
+				if err != nil {
+					return taken(inletKey(s.name, e, t, p), listen, err)
+				}
+				in[e][t][p] = l
+			}
 		}
-		l, err := r.listenRTP(forward.Track(t), track.listen, track.mux, pool, r.now)
-		if err != nil {
-			key := "streams." + s.name + ".rtp." + [forward.Tracks]string{"video", "audio"}[t] + ".listen"
-			return taken(key, track.listen, err)
-		}
-		listeners[t] = l
-		r.ports.rtp[s.name] = listeners
 	}
-	s.pool = pool
-	r.addrs.Streams[s.name] = StreamAddrs{rtpAddress(listeners[forward.Video]), rtpAddress(listeners[forward.Audio])}
+	r.addrs.Streams[s.name] = StreamAddrs{in.addrs(forward.Primary), in.addrs(forward.Backup)}
 	return nil
+}
+
+// inletKey is the key of the setting that says where a track comes in.
+func inletKey(stream string, encoder, track, path int) string {
+	key := "streams." + stream + [forward.Encoders]string{".rtp.", ".backup.rtp."}[encoder]
+	name := [forward.Tracks]string{"video", "audio"}[track]
+	if path > 0 {
+		return key + "second_path." + name + "_listen"
+	}
+	return key + name + ".listen"
+}
+
+func (in *inlets) addrs(e forward.Encoder) InputAddrs {
+	video, audio := &in[e][forward.Video], &in[e][forward.Audio]
+	return InputAddrs{
+		Video: rtpAddress(video[0]), Audio: rtpAddress(audio[0]),
+		SecondVideo: rtpAddress(video[1]), SecondAudio: rtpAddress(audio[1]),
+	}
 }
 
 // dropped returns how many datagrams on a track's ports were not RTP or RTCP, and
 // how many were too large.
 func (r *Relay) dropped(stream, track string) (malformed, oversize uint64) {
-	for t, l := range r.ports.rtp[stream] {
-		if l != nil && forward.Track(t).String() == track {
-			return l.Dropped()
+	for _, l := range r.ports.rtp[stream].all() {
+		if l.Track().String() == track {
+			m, o := l.Dropped()
+			malformed, oversize = malformed+m, oversize+o
 		}
 	}
-	return 0, 0
+	return malformed, oversize
 }
 
 func rtpAddress(l *ingest.Listener) string {
@@ -178,11 +218,9 @@ func (p *ports) close() error {
 	case p.media != nil:
 		errs = append(errs, p.media.Close())
 	}
-	for _, tracks := range p.rtp {
-		for _, l := range tracks {
-			if l != nil {
-				l.Close()
-			}
+	for _, in := range p.rtp {
+		for _, l := range in.all() {
+			l.Close()
 		}
 	}
 	for i, err := range errs {

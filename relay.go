@@ -70,9 +70,17 @@ type Addrs struct {
 	Streams map[string]StreamAddrs
 }
 
-// StreamAddrs is where a stream's studio sends RTP to; empty for a track that the
-// stream does not have.
-type StreamAddrs struct{ Video, Audio string }
+// StreamAddrs is where a stream's studio sends RTP to.
+type StreamAddrs struct {
+	InputAddrs            // of the encoder, or the primary of two
+	Backup     InputAddrs // all empty without a backup encoder
+}
+
+// InputAddrs is where one encoder sends RTP to: empty for what it does not send.
+type InputAddrs struct {
+	Video, Audio             string
+	SecondVideo, SecondAudio string // by the second path
+}
 
 // New returns a relay, or what is wrong with its configuration: a [ConfigError]
 // wherever a key is to blame. It opens no socket.

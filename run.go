@@ -15,7 +15,6 @@ import (
 	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/media/egress"
 	"github.com/framelock/relay/media/forward"
-	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/sync/journal"
 )
 
@@ -72,10 +71,8 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 	group.Go(func() error { witnesses.Run(ctx); return nil })
 	for name, loop := range loops {
 		group.Go(func() error { return loop.Run(ctx) })
-		for _, l := range r.ports.rtp[name] {
-			if l != nil {
-				group.Go(func() error { return l.Run(ctx, loop) })
-			}
+		for origin, l := range r.ports.rtp[name].all() {
+			group.Go(func() error { return l.Run(ctx, loop.Sink(origin)) })
 		}
 	}
 	group.Go(func() error { return r.serveHTTP(ctx, r.ports.http, r.wrapped(), true) })
@@ -113,10 +110,10 @@ func (r *Relay) startShards() (stop func(), err error) {
 func (r *Relay) makeLoops(journals map[string]*journal.Journal, transcripts func(string) *stream.Transcript) (map[string]*stream.Loop, error) {
 	loops := map[string]*stream.Loop{} // published when all are made
 	for _, name := range r.names {
-		s, listeners := r.streams[name], r.ports.rtp[name]
+		s, in := r.streams[name], r.ports.rtp[name]
 		loop, err := stream.New(s.cfg.Config, stream.Shell{
 			Now: r.now, Pool: s.pool, Logger: r.log, Metrics: r.metrics.stream(name),
-			SendRTCP: sendRTCP(listeners), Left: r.sessions.left, Journal: journals[name], Transcript: transcripts(name),
+			SendRTCP: in.sendRTCP, Left: r.sessions.left, Journal: journals[name], Transcript: transcripts(name),
 		})
 		if err != nil {
 			return nil, err
@@ -129,8 +126,8 @@ func (r *Relay) makeLoops(journals map[string]*journal.Journal, transcripts func
 	return loops, nil
 }
 
-func sendRTCP(listeners [forward.Tracks]*ingest.Listener) func(forward.Track, []byte, netip.AddrPort) error {
-	return func(t forward.Track, b []byte, to netip.AddrPort) error { return listeners[t].SendRTCP(b, to) }
+func (in *inlets) sendRTCP(o forward.Origin, t forward.Track, b []byte, to netip.AddrPort) error {
+	return in[o.Encoder][t][o.Path].SendRTCP(b, to)
 }
 
 // serveHTTP serves a listener until ctx ends. Without a listener it only waits.

@@ -9,20 +9,21 @@ import (
 
 	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/media/codec"
+	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/signaling/sdp"
 )
 
 // streamSetup is a stream's configuration in the form in which it is used.
 type streamSetup struct {
 	stream.Config
-	video, audio trackSetup
-	profile      string // H.264 profile-level-id; empty if it is not known
+	tracks  [forward.Encoders][forward.Tracks]trackSetup
+	profile string // H.264 profile-level-id; empty if it is not known
 }
 
 // trackSetup is where a track comes in.
 type trackSetup struct {
-	listen string // host:port; empty = the stream has no such track
-	mux    bool   // RTCP shares the port
+	listen [forward.Paths]string // host:port; empty = there is no such track or path
+	mux    bool                  // RTCP shares the port
 }
 
 // stream turns the configuration of a stream, which is valid, into its setup.
@@ -37,30 +38,94 @@ func (c *Config) stream(name string, number int) (streamSetup, error) {
 	if err != nil {
 		return s, fmt.Errorf("streams.%s.rtp.%w", name, err)
 	}
+	s.Video, s.Audio = d.Video.input(&sc.RTP), d.Audio.input(&sc.RTP)
+	s.tracks[forward.Primary] = d.setup(&sc.RTP)
 	if d.Video != nil {
-		s.Video, s.video, s.profile = d.Video.input(sc.RTP), d.Video.trackSetup, d.Video.ProfileLevelID
+		s.profile = d.Video.ProfileLevelID
 	}
-	if d.Audio != nil {
-		s.Audio, s.audio = d.Audio.input(sc.RTP), d.Audio.trackSetup
+	if sc.Backup == nil {
+		return s, nil
 	}
-	return s, nil
+	return s, s.addBackup(d, sc.Backup)
+}
+
+// addBackup sets up the second encoder. A viewer that has been told what the first
+// one sends must be able to decode it.
+func (s *streamSetup) addBackup(primary description, c *BackupConfig) error {
+	d, err := c.RTP.describe()
+	if err != nil {
+		return fmt.Errorf("streams.%s.backup.rtp.%w", s.Name, err)
+	}
+	if diff := primary.differs(d); diff != "" {
+		return ConfigError{{
+			Key: "streams." + s.Name + ".backup.rtp", Problem: "does not send what the primary encoder sends: " + diff,
+			Allowed: "the same tracks, codecs and H.264 profile",
+		}}
+	}
+	s.Backup = &stream.Backup{
+		Video: d.Video.input(&c.RTP), Audio: d.Audio.input(&c.RTP), Reorder: c.RTP.Reorder, Silence: c.RTP.Silence,
+		After: c.SwitchAfter, ReturnAfter: c.ReturnAfter,
+	}
+	s.tracks[forward.Backup] = d.setup(&c.RTP)
+	return nil
+}
+
+// description is what one encoder sends. A nil track is not sent.
+type description struct{ Video, Audio *described }
+
+// differs says in what another encoder's description differs where it must not.
+func (d description) differs(o description) string {
+	switch {
+	case (d.Video == nil) != (o.Video == nil):
+		return "video"
+	case (d.Audio == nil) != (o.Audio == nil):
+		return "audio"
+	case d.Video != nil && d.Video.Codec != o.Video.Codec:
+		return fmt.Sprintf("%s, and not %s", o.Video.Codec, d.Video.Codec)
+	case d.Video != nil && d.Video.ProfileLevelID != "" && o.Video.ProfileLevelID != "" && d.Video.ProfileLevelID != o.Video.ProfileLevelID:
+		return fmt.Sprintf("profile-level-id %s, and not %s", o.Video.ProfileLevelID, d.Video.ProfileLevelID)
+	}
+	return ""
+}
+
+// setup says where an encoder's tracks come in.
+func (d description) setup(c *RTPConfig) (tracks [forward.Tracks]trackSetup) {
+	for id, t := range [forward.Tracks]*described{d.Video, d.Audio} {
+		if t == nil {
+			continue
+		}
+		tracks[id] = trackSetup{listen: [forward.Paths]string{t.listen}, mux: t.mux}
+		if p := c.SecondPath; p != nil {
+			tracks[id].listen[1] = [forward.Tracks]string{p.VideoListen, p.AudioListen}[id]
+		}
+	}
+	return tracks
 }
 
 // described is a track and where it comes in.
 type described struct {
 	sdp.StudioMedia
-	trackSetup
+	listen string // host:port
+	mux    bool
 }
 
-func (d *described) input(c RTPConfig) *stream.Input {
-	return &stream.Input{
+// input is the track as the stream takes it; nil for a track that is not sent.
+func (d *described) input(c *RTPConfig) *stream.Input {
+	if d == nil {
+		return nil
+	}
+	in := &stream.Input{
 		Codec: d.Codec, PayloadType: d.PayloadType, SSRC: d.SSRC, Allow: c.Allow, ParameterSets: d.ParameterSets,
 	}
+	if p := c.SecondPath; p != nil && (d.Codec != codec.Opus || p.AudioListen != "") {
+		in.Second = &stream.SecondPath{Allow: p.Allow, Skew: p.Skew}
+	}
+	return in
 }
 
 // describe reads how the studio's media comes in, from the SDP or inline. Its
 // errors begin with the key below rtp.
-func (c *RTPConfig) describe() (d struct{ Video, Audio *described }, err error) {
+func (c *RTPConfig) describe() (d description, err error) {
 	if c.SDP != "" {
 		b, err := os.ReadFile(c.SDP)
 		if err != nil {
@@ -75,7 +140,7 @@ func (c *RTPConfig) describe() (d struct{ Video, Audio *described }, err error) 
 	}
 	if v := c.Video; v != nil {
 		d.Video = &described{
-			sdp.StudioMedia{PayloadType: v.PayloadType, SSRC: v.SSRC}, trackSetup{listen: v.Listen},
+			StudioMedia: sdp.StudioMedia{PayloadType: v.PayloadType, SSRC: v.SSRC}, listen: v.Listen,
 		}
 		if d.Video.Codec, err = codec.Parse(v.Codec); err != nil {
 			return d, fmt.Errorf("video.codec: %w", err)
@@ -86,7 +151,7 @@ func (c *RTPConfig) describe() (d struct{ Video, Audio *described }, err error) 
 	}
 	if a := c.Audio; a != nil {
 		d.Audio = &described{
-			sdp.StudioMedia{PayloadType: a.PayloadType, SSRC: a.SSRC}, trackSetup{listen: a.Listen},
+			StudioMedia: sdp.StudioMedia{PayloadType: a.PayloadType, SSRC: a.SSRC}, listen: a.Listen,
 		}
 		if d.Audio.Codec, err = codec.Parse(a.Codec); err != nil {
 			return d, fmt.Errorf("audio.codec: %w", err)
@@ -105,7 +170,7 @@ func listening(m *sdp.StudioMedia) *described {
 	if m.Address.IsValid() {
 		host = m.Address.String()
 	}
-	return &described{*m, trackSetup{net.JoinHostPort(host, strconv.Itoa(int(m.Port))), m.RTCPMux}}
+	return &described{*m, net.JoinHostPort(host, strconv.Itoa(int(m.Port))), m.RTCPMux}
 }
 
 // parameters reads the value of an a=fmtp line.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/framelock/relay/internal/stream"
+	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
@@ -37,6 +38,24 @@ type (
 	WindowState = state.Window
 	// Action is what somebody does in a window.
 	Action = marker.ActRequest
+	// Problem is one entry of Info.Health.
+	Problem = stream.Problem
+	// Inputs says which encoder of a stream is on, and what comes from each.
+	Inputs = stream.Inputs
+	// Encoder is one of a stream's encoders.
+	Encoder = forward.Encoder
+)
+
+// The encoders of a stream.
+const (
+	Primary = forward.Primary
+	Backup  = forward.Backup
+)
+
+// What Stream.SwitchInput can return. Use errors.Is.
+var (
+	ErrNoBackup    = stream.ErrNoBackup
+	ErrInputSilent = stream.ErrInputSilent
 )
 
 // The kinds of event that can be published.
@@ -132,6 +151,18 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 		return Info{}, ErrNotRunning
 	}
 	return l.Info(ctx)
+}
+
+// SwitchInput has an encoder take over at its next keyframe, and stay on until it
+// is lost. It does not wait for that: Inputs.SwitchingTo of what it returns, and of
+// Info, is empty once it has happened. ErrNoBackup and ErrInputSilent say that it
+// cannot.
+func (s *Stream) SwitchInput(ctx context.Context, to Encoder) (Inputs, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return Inputs{}, ErrNotRunning
+	}
+	return l.SwitchInput(ctx, to)
 }
 
 // Newest asks Subscribe for events to come, and none that are kept.

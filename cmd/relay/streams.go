@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,15 +15,22 @@ import (
 // streamInfo is what is printed of a stream; -o json and yaml print all that the
 // relay says.
 type streamInfo struct {
-	Name    string   `json:"name"`
-	Seq     uint64   `json:"seq"`
-	Epoch   uint32   `json:"epoch"`
-	Log     string   `json:"log"`
-	Viewers int      `json:"viewers"`
-	HoldMS  float64  `json:"hold_ms"`
-	Paused  bool     `json:"paused"`
-	Health  []string `json:"health"`
-	Clock   *struct {
+	Name    string  `json:"name"`
+	Seq     uint64  `json:"seq"`
+	Epoch   uint32  `json:"epoch"`
+	Log     string  `json:"log"`
+	Viewers int     `json:"viewers"`
+	HoldMS  float64 `json:"hold_ms"`
+	Paused  bool    `json:"paused"`
+	Health  []struct {
+		Code  string    `json:"code"`
+		Track string    `json:"track"`
+		Text  string    `json:"text"`
+		Mend  string    `json:"mend"`
+		Since time.Time `json:"since"`
+	} `json:"health"`
+	Inputs inputsInfo `json:"inputs"`
+	Clock  *struct {
 		CaptureTime time.Time `json:"capture_time"`
 		Source      string    `json:"source"`
 		ErrorMS     float64   `json:"error_ms"`
@@ -37,16 +45,24 @@ type streamInfo struct {
 	} `json:"tracks"`
 }
 
-// health says what will hurt viewers, or that nothing does.
+// health names what hurts viewers, or says that nothing does.
 func (s *streamInfo) health() string {
-	words := s.Health
+	var codes []string
 	if s.Paused {
-		words = append([]string{"paused"}, words...)
+		codes = append(codes, "paused")
 	}
-	if len(words) == 0 {
+	for _, p := range s.Health {
+		if s.Paused && p.Code == "paused" {
+			continue
+		}
+		if code := p.Track + " " + p.Code; !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	if len(codes) == 0 {
 		return "good"
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(codes, ", ")
 }
 
 func newStreamsCmd() *cobra.Command {
@@ -132,12 +148,19 @@ func newStreamsQuery(use string, args cobra.PositionalArgs, short, example strin
 func printStream(w *tabwriter.Writer, s *streamInfo) {
 	fmt.Fprintf(w, "stream\t%s\n", s.Name)
 	fmt.Fprintf(w, "health\t%s\n", s.health())
+	for _, p := range s.Health {
+		fmt.Fprintf(w, "  %s %s\tsince %s: %s\n", p.Track, p.Code, p.Since.Local().Format(time.TimeOnly), p.Text)
+		fmt.Fprintf(w, "\tmend: %s\n", p.Mend)
+	}
 	fmt.Fprintf(w, "viewers\t%d\n", s.Viewers)
 	fmt.Fprintf(w, "events\t%d in log %s\n", s.Seq, s.Log)
 	if c := s.Clock; c != nil {
 		fmt.Fprintf(w, "clock\tby %s, within %s\n", c.Source, milliseconds(c.ErrorMS))
 	}
 	fmt.Fprintf(w, "epoch\t%d\n", s.Epoch)
+	if len(s.Inputs.Inputs) > 1 {
+		fmt.Fprintf(w, "input\t%s\n", s.Inputs.on())
+	}
 	fmt.Fprintf(w, "hold\t%s\n", milliseconds(s.HoldMS))
 	for _, t := range s.Tracks {
 		fmt.Fprintf(w, "track %s\t%s, SSRC %d from %s: %d packets, %d lost\n", t.Track, t.Codec, t.SSRC, t.Source, t.Packets, t.Lost)

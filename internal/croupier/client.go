@@ -130,6 +130,16 @@ func (c *Client) Download(ctx context.Context, path string, w io.Writer) error {
 	return nil
 }
 
+// Post sends a JSON document and reads the answer.
+func (c *Client) Post(ctx context.Context, path string, body, into any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	_, err = c.call(ctx, http.MethodPost, path, b, into)
+	return err
+}
+
 // maxAnswer bounds the answers that are read, in bytes.
 const maxAnswer = 8 << 20
 

@@ -45,6 +45,7 @@ func (w *world) Dropped(string, int)        {}
 func (w *world) Joined(time.Duration, bool) {}
 func (w *world) Marked(time.Duration)       {}
 func (w *world) Acted(string, string)       {}
+func (w *world) Switched(string, string)    {}
 
 func (w *world) Left(reason string) {
 	w.mu.Lock()
@@ -58,7 +59,7 @@ func (w *world) Presented(frameError, skipped int, latency time.Duration) {
 	w.presented = append(w.presented, fmt.Sprint(frameError, skipped, latency))
 }
 
-func (w *world) sendRTCP(_ forward.Track, b []byte, _ netip.AddrPort) error {
+func (w *world) sendRTCP(_ forward.Origin, _ forward.Track, b []byte, _ netip.AddrPort) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(b) >= 4 {
@@ -143,7 +144,7 @@ func (h *hall) film(key bool) {
 	}
 	h.seq++
 	h.frame++
-	h.Media(&ingest.Batch{Track: forward.Video, Packets: []ingest.Received{{
+	h.Sink(forward.Origin{}).Media(&ingest.Batch{Track: forward.Video, Packets: []ingest.Received{{
 		From: studioAddress, Arrival: forward.Arrival{Buffer: b, Header: header, At: time.Now()},
 	}}})
 }
@@ -237,7 +238,7 @@ func TestKeyframeWishesAreOne(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.film(true)
 		synctest.Wait()
-		h.SenderReport(ingest.SenderReport{From: studioAddress, SSRC: 7, NTP: time.Now(), At: time.Now()})
+		h.Sink(forward.Origin{}).SenderReport(ingest.SenderReport{From: studioAddress, SSRC: 7, NTP: time.Now(), At: time.Now()})
 		synctest.Wait()
 		start := time.Now()
 		for range 100 { // 1 s

@@ -46,6 +46,10 @@ type Output interface {
 	Answer(tickets []Ticket, a Answer)
 	// RequestKeyframe asks the studio for a keyframe.
 	RequestKeyframe()
+	// RequestStandbyKeyframe asks the encoder that is not on for a keyframe.
+	RequestStandbyKeyframe()
+	// Switched says that an encoder has taken over, and why.
+	Switched(to forward.Encoder, reason string)
 	// Lease asks for a lease to be made durable; Core.Leased says that it is.
 	Lease(l journal.Lease)
 	// Drop counts packets that are not forwarded, by reason.
@@ -61,6 +65,7 @@ const (
 	DropTooLate   = "too_late"
 	DropMalformed = "malformed_payload"
 	DropNoKey     = "before_keyframe"
+	DropDiffers   = "paths_differ"
 	DropRestarted = "source_changed" // waited for an older packet of the source before
 )
 
@@ -91,6 +96,8 @@ type Core struct {
 	schedules map[string]*schedule // of the windows that are not over
 	lastTS    uint64               // newest timestamp that the journal knew
 	lastSeq   uint64               // newest seq that the journal knew
+
+	inputs inputs
 
 	sent          uint64 // canonical timestamp of the newest frame forwarded
 	paused        bool
@@ -124,11 +131,15 @@ const maxFrames = 4096
 
 // Media takes one packet from a studio, with the reference on its buffer.
 func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
-	t := c.tracks[id]
-	switch t.lock.Admit(from, a.Header.SSRC, a.Header.PayloadType, a.At) {
+	t, e := c.tracks[id], a.Origin.Encoder
+	f := t.sources[e]
+	switch f.admit(from, &a) {
 	case forward.Admitted:
 	case forward.Locked:
-		t.input.Restart(func(a forward.Arrival) { c.drop(a, DropRestarted) })
+		if f.standby.clear(); e == c.inputs.active {
+			t.input.Restart(func(a forward.Arrival) { c.drop(a, DropRestarted) })
+			t.waitKey = id == forward.Video
+		}
 	case forward.WrongType:
 		c.drop(a, DropType)
 		return
@@ -136,19 +147,45 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 		c.drop(a, DropAddress)
 		return
 	default:
-		t.foreign++
+		f.foreign++
 		c.drop(a, DropForeign)
 		return
 	}
+	if c.cfg.Backup != nil && a.At.Sub(f.heard) > c.cfg.Backup.After {
+		f.steady = a.At
+	}
+	f.heard = a.At
+	f.packets++
+	if id == forward.Video && c.inputs.begun.IsZero() {
+		c.inputs.begun = a.At
+	}
+	if f.cfg.Second != nil {
+		a.Sum = sum(a.Buffer.Data)
+	}
+	if e != c.inputs.active {
+		c.standBy(t, f, a)
+		return
+	}
+	c.accept(t, f, a, a.At)
+}
+
+// accept takes a packet of the encoder that is on.
+func (c *Core) accept(t *track, f *source, a forward.Arrival, now time.Time) {
 	t.heard = a.At
-	t.packets++
-	switch t.input.Push(a) {
+	switch path := &f.paths[a.Origin.Path]; t.input.Push(a) {
 	case forward.Duplicate:
 		c.drop(a, DropDuplicate)
+	case forward.Redundant:
+		a.Buffer.Release() // as it should be
+	case forward.Different:
+		path.differ++
+		c.drop(a, DropDiffers)
 	case forward.TooLate:
 		c.drop(a, DropTooLate)
+	default:
+		path.first++
 	}
-	c.drain(t, a.At)
+	c.drain(t, now)
 }
 
 func (c *Core) drop(a forward.Arrival, reason string) {
@@ -180,10 +217,7 @@ func (c *Core) acceptAudio(t *track, a forward.Arrival, slot uint64, late bool, 
 		return
 	}
 	if !late {
-		var restarted bool
-		if ts, restarted = t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At); restarted {
-			t.clock.Anchor(ts, a.At)
-		}
+		ts = c.place(t, &a, slot)
 		t.clock.Arrived(ts, a.At)
 	}
 	p := forward.Packet{
@@ -202,24 +236,18 @@ const audioCaptureEvery = 50
 func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, now time.Time) {
 	facts, err := codec.Inspect(t.cfg.Codec, a.Header.Payload(a.Buffer.Data))
 	if err != nil {
+		t.health.malformed++
 		c.out.Drop(DropMalformed, 1)
 		return
 	}
-	ts, restarted := uint64(0), false
+	ts := uint64(0)
 	if late {
 		if ts, late = t.line.Late(a.Header.SSRC, a.Header.Timestamp); !late || t.waitKey {
 			c.out.Drop(DropTooLate, 1)
 			return
 		}
 	} else {
-		ts, restarted = t.line.Map(a.Header.SSRC, a.Header.Timestamp, a.At)
-	}
-	if restarted {
-		t.clock.Anchor(ts, a.At)
-		t.waitKey = true
-		if t.cfg.Codec == codec.VP8 {
-			t.vp8.Reset()
-		}
+		ts = c.place(t, &a, slot)
 	}
 	if t.waitKey && !facts.Keyframe && !facts.SPS {
 		t.input.Discard()
@@ -229,8 +257,15 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 	}
 	t.waitKey = false
 	if t.cfg.Codec == codec.VP8 && t.vp8.Rewrite(a.Header.Payload(a.Buffer.Data)) != nil {
+		t.health.malformed++
 		c.out.Drop(DropMalformed, 1)
 		return
+	}
+	if facts.Keyframe {
+		t.key = a.At
+	}
+	if !late {
+		t.flow, t.ended = a.At, a.Header.Marker
 	}
 	start := ts != t.frame && c.frames.Lookup(ts) == nil
 	if start {
@@ -265,7 +300,7 @@ func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late boo
 	if !late {
 		t.clock.Arrived(ts, a.At)
 		if ts < t.line.Last() {
-			t.backwards++
+			t.health.backwards++
 		}
 		t.frame, t.first, t.parameters = ts, slot, false
 	}
@@ -314,6 +349,9 @@ func (c *Core) keep(t *track, p *forward.Packet, late bool) {
 	if t.next == 0 {
 		t.next = p.Slot
 	}
+	if !late {
+		t.slot = p.Slot
+	}
 	if !t.history.Add(p) {
 		c.out.Drop(DropTooLate, 1)
 		return
@@ -330,25 +368,20 @@ func (c *Core) keep(t *track, p *forward.Packet, late bool) {
 // a report of anybody but the source that holds the lock.
 func (c *Core) SenderReport(r ingest.SenderReport) bool {
 	t := c.tracks[r.Track]
-	from, ssrc, ok := t.lock.Holder()
-	if !ok || ssrc != r.SSRC || from.Addr() != r.From.Addr() {
+	f := t.sources[r.Origin.Encoder]
+	if !f.believe(r) {
 		c.out.Drop(DropForeign, 1)
 		return false
 	}
-	if r.Bye {
-		t.lock.Goodbye(r.From.Addr(), r.SSRC)
+	if r.Bye || r.Origin.Encoder != c.inputs.active || t.line.SSRC() != r.SSRC {
 		return true
 	}
-	if t.line.SSRC() != r.SSRC {
-		return true
-	}
-	limit := max(t.step(), maxStray)
-	if !t.clock.Report(t.line.Source(r.RTP), r.NTP, r.At, limit) {
+	if !t.clock.Report(t.line.Source(r.RTP), r.NTP, r.At, t.maxStray()) {
 		t.line.Restart()
 	}
 	return true
 }
 
-// maxStray is how far a sender report may stray from the ones before, if frames
-// are closer than that.
-const maxStray = 40 * time.Millisecond
+// maxStray is how far a sender report may stray from the ones before: a frame, or
+// if frames are closer than that, 40 ms.
+func (t *track) maxStray() time.Duration { return max(t.step(), 40*time.Millisecond) }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -556,7 +555,7 @@ func TestAForgedSenderReportIsNotBelieved(t *testing.T) {
 			t.Errorf("%+v was believed", r)
 		}
 	}
-	if _, _, ok := tb.core.tracks[forward.Video].lock.Holder(); !ok {
+	if _, _, ok := tb.core.tracks[forward.Video].sources[forward.Primary].locks[0].Holder(); !ok {
 		t.Error("the source lost its lock")
 	}
 }
@@ -617,15 +616,15 @@ func TestHealthHeals(t *testing.T) {
 	tb.raw(5, 5, []byte{0x65, 0xee}, true)
 	tb.feed = mine
 	tb.report()
-	if h := tb.core.Info(tb.now, 0).Health; len(h) != 1 || !strings.Contains(h[0], "second sender") {
-		t.Errorf("with a second sender: %q", h)
+	if h := tb.core.Info(tb.now, 0).Health; len(h) != 1 || h[0].Code != "second_sender" || !h[0].Since.After(epochStart) {
+		t.Errorf("with a second sender: %+v", h)
 	}
-	for range 30 * 25 {
-		tb.frame(false, 1)
+	for i := range 30 * 25 {
+		tb.frame(i%30 == 0, 1)
 	}
 	tb.report()
 	if h := tb.core.Info(tb.now, 0).Health; len(h) != 0 {
-		t.Errorf("25 s later: %q", h)
+		t.Errorf("25 s later: %+v", h)
 	}
 }
 
@@ -718,8 +717,8 @@ func TestBFramesAreNamedAndTold(t *testing.T) {
 			t.Errorf("frame %d: %+v %v", n, a.Resolved, a.Err)
 		}
 	}
-	if h := tb.core.Info(tb.now, 0).Health; !slices.ContainsFunc(h, func(s string) bool { return strings.Contains(s, "B-frames") }) {
-		t.Errorf("health: %q", h)
+	if h := tb.core.Info(tb.now, 0).Health; !slices.ContainsFunc(h, func(p Problem) bool { return p.Code == "b_frames" }) {
+		t.Errorf("health: %+v", h)
 	}
 }
 

@@ -111,6 +111,8 @@ func (c *Core) Close() {
 			t.history.Clear()
 		}
 	}
+	c.forget(forward.Primary)
+	c.forget(forward.Backup)
 	for _, p := range c.pending {
 		c.out.Answer(p.tickets, Answer{Err: marker.ErrClosed})
 	}

@@ -25,6 +25,8 @@ type table struct {
 	out   []output
 	lease []journal.Lease
 	keys  int // keyframe requests
+	asked int // likewise, of the encoder that is not on
+	moved []string
 	drops map[string]int
 	feed  feed
 	lines [][]byte // of the journal
@@ -199,9 +201,13 @@ func (tb *table) Forward(p *forward.Packet) {
 	c := *p
 	tb.out = append(tb.out, output{packet: &c, payload: append([]byte(nil), p.Payload()...)})
 }
-func (tb *table) GOPBegins()                { tb.out = append(tb.out, output{gop: true}) }
-func (tb *table) Tell(m egress.Message)     { tb.out = append(tb.out, output{message: &m}) }
-func (tb *table) RequestKeyframe()          { tb.keys++ }
+func (tb *table) GOPBegins()              { tb.out = append(tb.out, output{gop: true}) }
+func (tb *table) Tell(m egress.Message)   { tb.out = append(tb.out, output{message: &m}) }
+func (tb *table) RequestKeyframe()        { tb.keys++ }
+func (tb *table) RequestStandbyKeyframe() { tb.asked++ }
+func (tb *table) Switched(e forward.Encoder, reason string) {
+	tb.moved = append(tb.moved, e.String()+" "+reason)
+}
 func (tb *table) Lease(l journal.Lease)     { tb.lease = append(tb.lease, l) }
 func (tb *table) Drop(reason string, n int) { tb.drops[reason] += n }
 func (tb *table) Answer(tickets []Ticket, a Answer) {

@@ -46,3 +46,5 @@ func (s *silent) Judged(*act)                         {}
 func (s *silent) Repeat(*window.Action, func([]byte)) {}
 func (s *silent) Catch()                              {}
 func (s *silent) Seal(string)                         {}
+func (s *silent) RequestStandbyKeyframe()             {}
+func (s *silent) Switched(forward.Encoder, string)    {}

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/framelock/relay/media/forward"
@@ -24,8 +23,42 @@ type Info struct {
 	Backlog int          `json:"journal_backlog"` // lines that are decided and not durable
 	// NotReady says why the stream takes no events and actions; empty if it does.
 	NotReady string `json:"not_ready,omitempty"`
-	// Health says in words what will hurt viewers; empty if nothing does.
-	Health []string `json:"health"`
+	Inputs   Inputs `json:"inputs"`
+	// Health is what hurts viewers, or soon will; empty if nothing does.
+	Health []Problem `json:"health"`
+}
+
+// Inputs says which encoder is on, and what comes from each.
+type Inputs struct {
+	Active      string      `json:"active"`                 // primary or backup
+	SwitchingTo string      `json:"switching_to,omitempty"` // takes over at its next keyframe
+	Reason      string      `json:"reason,omitempty"`       // why the active one took over: loss, operator or return
+	Since       *time.Time  `json:"since,omitempty"`        // when it did
+	Inputs      []InputInfo `json:"inputs"`
+}
+
+// InputInfo describes what comes from one encoder.
+type InputInfo struct {
+	Input  string       `json:"input"` // primary or backup
+	State  string       `json:"state"` // on, standby or silent
+	Tracks []InputTrack `json:"tracks"`
+}
+
+// InputTrack is what one encoder sends for one track.
+type InputTrack struct {
+	Track   string     `json:"track"`
+	SSRC    uint32     `json:"ssrc"`
+	Source  string     `json:"source,omitempty"` // address of the studio
+	Packets uint64     `json:"packets"`
+	Foreign uint64     `json:"foreign"` // packets of senders that are not heard
+	Paths   []PathInfo `json:"paths,omitempty"`
+}
+
+// PathInfo counts the packets of one of two paths.
+type PathInfo struct {
+	Packets uint64 `json:"packets"`
+	First   uint64 `json:"first"`  // that came before the other path's copy, or without it
+	Differ  uint64 `json:"differ"` // that are not what the other path brings under the same name
 }
 
 // TrackInfo describes one track.
@@ -46,7 +79,7 @@ type TrackInfo struct {
 func (c *Core) Info(now time.Time, viewers int) Info {
 	i := Info{
 		Name: c.cfg.Name, Log: c.log, Seq: c.seq, Paused: c.paused, HoldMS: int(c.cfg.Hold.Milliseconds()),
-		Viewers: viewers, Pending: len(c.pending), Health: []string{},
+		Viewers: viewers, Pending: len(c.pending), Inputs: c.inputsInfo(now), Health: []Problem{},
 	}
 	if clock, ok := c.clock(now); ok {
 		i.Clock = &clock
@@ -58,79 +91,64 @@ func (c *Core) Info(now time.Time, viewers int) Info {
 		if t.id == forward.Video {
 			i.Epoch = t.line.Epoch()
 		}
-		i.Tracks = append(i.Tracks, t.info())
-		i.Health = append(i.Health, c.trackHealth(t, now)...)
+		i.Tracks = append(i.Tracks, t.info(t.sources[c.inputs.active]))
+		i.Health = append(i.Health, c.problems(t, now)...)
 	}
 	return i
 }
 
-func (t *track) info() TrackInfo {
+func (t *track) info(f *source) TrackInfo {
 	s := t.input.Stats()
 	i := TrackInfo{
 		Track: t.id.String(), Codec: t.cfg.Codec.String(), SSRC: t.line.SSRC(), Epoch: t.line.Epoch(),
-		Packets: s.Packets, Lost: s.Lost, Reordered: s.Reordered, Duplicates: s.Duplicates, Foreign: t.foreign,
+		Packets: s.Packets, Lost: s.Lost, Reordered: s.Reordered, Duplicates: s.Duplicates, Foreign: f.foreign,
 	}
-	if from, _, ok := t.lock.Holder(); ok {
+	if from, ok := f.holder(); ok {
 		i.Source = from.String()
 	}
 	return i
 }
 
-// healthSpan is how far back health looks: what is over is not told for ever.
-const healthSpan = 10 * time.Second
-
-// counts are what health compares.
-type counts struct {
-	input     forward.InputStats
-	foreign   uint64
-	backwards uint64
+func (c *Core) inputsInfo(now time.Time) Inputs {
+	in := &c.inputs
+	i := Inputs{Active: in.active.String(), Reason: in.reason, Inputs: []InputInfo{}}
+	if in.wanted {
+		i.SwitchingTo = in.active.Other().String()
+	}
+	if !in.since.IsZero() {
+		since := in.since.UTC()
+		i.Since = &since
+	}
+	for e := range forward.Encoder(forward.Encoders) {
+		if e == forward.Primary || c.cfg.Backup != nil {
+			i.Inputs = append(i.Inputs, c.inputInfo(e, now))
+		}
+	}
+	return i
 }
 
-// compared is the counts of a while ago: between one and two spans.
-type compared struct {
-	before, at counts
-	rotated    time.Time
-}
-
-// rotate keeps the past up to date.
-func (t *track) rotate(now time.Time) {
-	if now.Sub(t.before.rotated) >= healthSpan {
-		t.before.before, t.before.at = t.before.at, counts{t.input.Stats(), t.foreign, t.backwards}
-		t.before.rotated = now
+func (c *Core) inputInfo(e forward.Encoder, now time.Time) InputInfo {
+	i := InputInfo{Input: e.String(), State: "silent", Tracks: []InputTrack{}}
+	for _, t := range c.tracks {
+		if t == nil {
+			continue
+		}
+		f := t.sources[e]
+		if t.id == forward.Video && f.packets > 0 && now.Sub(f.heard) < pausedAfter {
+			if i.State = "standby"; e == c.inputs.active {
+				i.State = "on"
+			}
+		}
+		it := InputTrack{Track: t.id.String(), SSRC: f.ssrc, Packets: f.packets, Foreign: f.foreign}
+		if from, ok := f.holder(); ok {
+			it.Source = from.String()
+		}
+		if f.cfg.Second != nil {
+			for _, p := range f.paths {
+				it.Paths = append(it.Paths, PathInfo{p.packets, p.first, p.differ})
+			}
+		}
+		i.Tracks = append(i.Tracks, it)
 	}
-}
-
-// lossWorthTelling is the share of lost packets that viewers notice.
-const lossWorthTelling = 0.001
-
-func (c *Core) trackHealth(t *track, now time.Time) (words []string) {
-	say := func(format string, a ...any) {
-		words = append(words, fmt.Sprintf("%s: ", t.id)+fmt.Sprintf(format, a...))
-	}
-	s := t.input.Stats()
-	switch {
-	case t.packets == 0:
-		say("nothing has arrived; check that the studio sends to this relay's address and payload type %d", t.cfg.PayloadType)
-		return words
-	case now.Sub(t.heard) >= pausedAfter:
-		say("nothing has arrived for %.1f s", now.Sub(t.heard).Seconds())
-	case t.waitKey:
-		say("waiting for a keyframe; have the encoder send one at least every 2 s")
-	}
-	old := t.before.before
-	// A packet that was lost and came late after all makes the count fall.
-	lost := float64(s.Lost) - float64(min(s.Lost, old.input.Lost))
-	if total := float64(s.Packets-old.input.Packets) + lost; lost > lossWorthTelling*total {
-		say("%.2f%% of the studio's packets are lost on their way here", 100*lost/total)
-	}
-	if n := t.foreign - old.foreign; n > 0 {
-		say("a second sender is not heard (%d packets); stop it, or set rtp.allow", n)
-	}
-	if t.backwards > old.backwards {
-		say("frames come out of order, so that events named ahead can miss theirs; turn B-frames off (bframes=0)")
-	}
-	if r := t.clock.At(t.line.Last(), now); r.Source == "arrival" && t.id == forward.Video {
-		say("no sender reports: capture times are times of arrival; have the studio send RTCP")
-	}
-	return words
+	return i
 }

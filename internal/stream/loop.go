@@ -42,8 +42,9 @@ type Shell struct {
 	Pool    *packet.Pool
 	Logger  *slog.Logger
 	Metrics Metrics
-	// SendRTCP sends a compound packet to a track's studio.
-	SendRTCP func(t forward.Track, b []byte, to netip.AddrPort) error
+	// SendRTCP sends a compound packet to the encoder of a track, by the socket on
+	// which it was heard.
+	SendRTCP func(o forward.Origin, t forward.Track, b []byte, to netip.AddrPort) error
 	// Left is called when a viewer's session has ended.
 	Left func(id string)
 	// Journal is where everything that is decided is kept; nil keeps nothing.
@@ -73,6 +74,7 @@ type Metrics interface {
 	Marked(late time.Duration)
 	// Acted counts an action by its verdict and reason.
 	Acted(verdict, reason string)
+	Switched(input, reason string)
 }
 
 // Loop is the goroutine that owns a Core. All its methods but Run may be called
@@ -85,7 +87,7 @@ type Loop struct {
 	ledger  *ledger
 	signer  *transcript.Signer
 	guard   *journal.Guard
-	media   chan *ingest.Batch
+	media   chan delivery
 	reports chan ingest.SenderReport
 	marks   chan markCall
 	wishes  chan func()
@@ -106,7 +108,8 @@ type Loop struct {
 	gate      forward.Gate
 	gather    forward.Gather
 	tail      *tail
-	studio    [forward.Tracks]studio
+	studio    [forward.Encoders][forward.Tracks]studio
+	standby   forward.Gate // for keyframe requests to the encoder that is not on
 	reportsAt time.Time
 	signedAt  time.Time
 }
@@ -133,11 +136,11 @@ func New(c Config, sh Shell) (*Loop, error) {
 	}
 	l := &Loop{
 		cfg: c, sh: sh, ledger: earlier.ledger, guard: guard,
-		media: make(chan *ingest.Batch, mediaQueue), reports: make(chan ingest.SenderReport, mediaQueue),
+		media: make(chan delivery, mediaQueue), reports: make(chan ingest.SenderReport, mediaQueue),
 		marks: make(chan markCall, marksQueue), wishes: make(chan func(), requestQueue),
 		acts: make(chan *act, actsQueue), done: make(chan struct{}),
 		batches: egress.NewBatches(c.Number), waiting: map[*egress.Viewer]bool{}, watching: map[*egress.Viewer]bool{}, shards: map[*egress.Shard]int{},
-		gate: forward.Gate{Interval: keyframeSpacing}, gather: forward.Gather{Limit: c.Gather, Hold: c.Hold}, tail: newTail(earlier.next),
+		gate: forward.Gate{Interval: keyframeSpacing}, standby: forward.Gate{Interval: keyframeSpacing}, gather: forward.Gather{Limit: c.Gather, Hold: c.Hold}, tail: newTail(earlier.next),
 	}
 	var store journal.Appender = forgetful{}
 	if sh.Journal != nil {
@@ -208,11 +211,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		select {
-		case b := <-l.media:
-			for i := range b.Packets {
-				l.core.Media(b.Track, b.Packets[i].From, b.Packets[i].Arrival)
-			}
-			b.Recycle()
+		case d := <-l.media:
+			l.take(d)
 		case r := <-l.reports:
 			l.heard(r)
 		case m := <-l.marks:
@@ -247,11 +247,8 @@ func (l *Loop) shutDown(written chan error, stopWriting func()) error {
 	}
 	for {
 		select {
-		case b := <-l.media:
-			for i := range b.Packets {
-				b.Packets[i].Buffer.Release()
-			}
-			b.Recycle()
+		case d := <-l.media:
+			d.release()
 		case m := <-l.marks:
 			m.ticket <- Answer{Err: marker.ErrClosed}
 		case a := <-l.acts:
@@ -282,26 +279,6 @@ func (l *Loop) endJournal(written chan error, stopWriting func()) error {
 		return fmt.Errorf("stream %s: %w", l.cfg.Name, err)
 	}
 	return nil
-}
-
-// Media implements ingest.Sink.
-func (l *Loop) Media(b *ingest.Batch) {
-	select {
-	case l.media <- b:
-	case <-l.done:
-		for i := range b.Packets {
-			b.Packets[i].Buffer.Release()
-		}
-		b.Recycle()
-	}
-}
-
-// SenderReport implements ingest.Sink.
-func (l *Loop) SenderReport(r ingest.SenderReport) {
-	select {
-	case l.reports <- r:
-	case <-l.done:
-	}
 }
 
 // Mark binds an event to a frame and waits for the answer: until the event is
@@ -507,7 +484,7 @@ func (l *Loop) Info(ctx context.Context) (Info, error) {
 		i.Backlog = l.writer.Backlog()
 		if err := l.Unready(); err != nil {
 			i.NotReady = err.Error()
-			i.Health = append(i.Health, i.NotReady)
+			i.Health = append(i.Health, notReady(err, l.writer.Health().Since))
 		}
 		return i, nil
 	})

@@ -132,7 +132,7 @@ func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 	case timeline.Found:
 		return frame, nil
 	case timeline.Pending:
-		if c.paused {
+		if c.halted() {
 			return nil, marker.ErrPaused
 		}
 		return nil, nil
@@ -141,7 +141,7 @@ func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 	case timeline.TooOld:
 		return nil, fmt.Errorf("%w: the frame left more than %v ago", marker.ErrUnresolvable, c.cfg.History)
 	}
-	if c.paused {
+	if c.halted() {
 		return nil, marker.ErrPaused
 	}
 	return nil, fmt.Errorf("%w: the studio has sent nothing with this SSRC", marker.ErrUnresolvable)

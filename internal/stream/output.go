@@ -109,6 +109,7 @@ func (l *Loop) Lease(lease journal.Lease) { l.put(&leaseEntry{l, lease}) }
 // studio is what receiver reports to a track's studio are made of.
 type studio struct {
 	rtcp     netip.AddrPort // zero if the studio has sent no RTCP
+	path     forward.Path   // by which it came
 	ssrc     uint32         // that it came from
 	middle   uint32         // of the last sender report's NTP time
 	at       time.Time      // when it came
@@ -118,16 +119,16 @@ type studio struct {
 
 func (l *Loop) heard(r ingest.SenderReport) {
 	if l.core.SenderReport(r) && !r.Bye {
-		s := &l.studio[r.Track]
-		s.rtcp, s.ssrc, s.middle, s.at = r.From, r.SSRC, uint32(packet.NTP(r.NTP)>>16), r.At
+		s := &l.studio[r.Origin.Encoder][r.Track]
+		s.rtcp, s.path, s.ssrc, s.middle, s.at = r.From, r.Origin.Path, r.SSRC, uint32(packet.NTP(r.NTP)>>16), r.At
 	}
 }
 
-// path returns where RTCP for a track's studio goes, if the source that is heard
+// path returns where RTCP for a track's encoder goes, if the source that is heard
 // has shown it.
-func (l *Loop) path(t *track) (netip.AddrPort, bool) {
-	s := &l.studio[t.id]
-	return s.rtcp, s.rtcp.IsValid() && s.ssrc == t.line.SSRC()
+func (l *Loop) path(t *track, e forward.Encoder) (*studio, bool) {
+	s := &l.studio[e][t.id]
+	return s, s.rtcp.IsValid() && s.ssrc == t.sources[e].ssrc
 }
 
 // reportSpacing is the time between two receiver reports to a studio.
@@ -140,14 +141,14 @@ func (l *Loop) report(now time.Time) {
 		return
 	}
 	l.reportsAt = now
-	for id := range l.studio {
-		t := l.core.tracks[id]
+	on := l.core.inputs.active
+	for _, t := range l.core.tracks {
 		if t == nil {
 			continue
 		}
-		if _, ok := l.path(t); ok {
-			block := l.studio[id].reception(t, now)
-			l.sendRTCP(t, &rtcp.ReceiverReport{SSRC: receiverSSRC, Reports: []rtcp.ReceptionReport{block}})
+		if s, ok := l.path(t, on); ok {
+			block := s.reception(t, now)
+			l.sendRTCP(t, on, &rtcp.ReceiverReport{SSRC: receiverSSRC, Reports: []rtcp.ReceptionReport{block}})
 		}
 	}
 	if l.sh.Journal != nil && !l.core.leasing && l.core.leaseStale() {
@@ -169,7 +170,7 @@ const receiverSSRC = 1
 
 // reception fills a report block (RFC 3550, section 6.4.1).
 func (s *studio) reception(t *track, now time.Time) rtcp.ReceptionReport {
-	stats := t.input.Stats()
+	stats := t.stats()
 	expected := stats.Packets + stats.Lost
 	lost, span := float64(0), expected-s.expected
 	if got := stats.Packets - s.packets; span > got && span > 0 {
@@ -193,23 +194,24 @@ func (l *Loop) askKeyframe(now time.Time) {
 	if t == nil || !l.keyframe.Load() {
 		return
 	}
-	if _, ok := l.path(t); !ok || !l.gate.Open(now) {
+	on := l.core.inputs.active
+	if _, ok := l.path(t, on); !ok || !l.gate.Open(now) {
 		return
 	}
 	l.keyframe.Store(false)
-	l.sendRTCP(t, &rtcp.PictureLossIndication{SenderSSRC: receiverSSRC, MediaSSRC: t.line.SSRC()})
+	l.sendPLI(t, on)
 }
 
 // sendRTCP sends a packet in a compound that begins with a report, as RFC 3550,
 // section 6.1, wants it.
-func (l *Loop) sendRTCP(t *track, p rtcp.Packet) {
+func (l *Loop) sendRTCP(t *track, e forward.Encoder, p rtcp.Packet) {
 	compound := []rtcp.Packet{p}
 	if _, ok := p.(*rtcp.ReceiverReport); !ok {
 		compound = []rtcp.Packet{&rtcp.ReceiverReport{SSRC: receiverSSRC}, p}
 	}
 	b, err := rtcp.Marshal(compound)
-	if to, ok := l.path(t); ok && err == nil {
-		err = l.sh.SendRTCP(t.id, b, to)
+	if s, ok := l.path(t, e); ok && err == nil {
+		err = l.sh.SendRTCP(forward.Origin{Encoder: e, Path: s.path}, t.id, b, s.rtcp)
 	}
 	if err != nil {
 		l.sh.Logger.Debug("RTCP not sent", "stream", l.cfg.Name, "track", t.id.String(), "error", err)

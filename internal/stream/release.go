@@ -40,6 +40,9 @@ func (c *Core) release(t *track, now time.Time) {
 // releaseVideo freezes what a packet carries and forwards it.
 func (c *Core) releaseVideo(t *track, p *forward.Packet, now time.Time) {
 	room := c.cfg.MaxPayload - packetOverhead - markerOverhead - len(p.Payload())
+	if room < -markerOverhead {
+		t.health.oversize++
+	}
 	// All packets of a frame carry its capture time, since those of one length are
 	// sent together; but never where it takes the room of an event.
 	if !p.FrameStart && room-captureOverhead < marker.ExtensionSize {

@@ -22,9 +22,10 @@ func (c *Core) Tick(now, heard time.Time) {
 	for _, t := range c.tracks {
 		if t != nil {
 			c.drain(t, now)
-			t.rotate(now)
+			c.examine(t, now)
 		}
 	}
+	c.watchInputs(now)
 	c.expire(now)
 	c.tendWindows(now, heard)
 	if v := c.tracks[forward.Video]; v != nil && !c.paused && now.Sub(v.heard) >= pausedAfter {
@@ -60,6 +61,7 @@ func (c *Core) Next(now time.Time) time.Time {
 			sooner(t.heard.Add(pausedAfter), true)
 		}
 	}
+	c.inputsNext(now, sooner)
 	for _, p := range c.pending {
 		sooner(p.deadline, true)
 	}

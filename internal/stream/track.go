@@ -19,17 +19,20 @@ const (
 // track is the state of one track.
 type track struct {
 	id      forward.Track
-	cfg     *Input
-	lock    forward.SourceLock
+	cfg     *Input // of the encoder that is on
+	sources [forward.Encoders]*source
 	input   *forward.Input
 	line    *timeline.Line
 	clock   *timeline.Clock
 	history *forward.History
 	next    uint64    // slot to be forwarded next
-	heard   time.Time // newest packet
-	packets uint64
-	foreign uint64 // packets of senders that are not heard
-	before  compared
+	heard   time.Time // newest packet of the encoder that is on
+	health  health
+
+	// Since the encoder that is on took over.
+	base     forward.InputStats // when it did
+	baseFrom uint64             // how many packets it had sent by then
+	switched bool               // it has, and its first packet is still to come
 
 	// Video only.
 	gop        forward.GOP
@@ -37,9 +40,13 @@ type track struct {
 	frame      uint64 // canonical timestamp of the frame that packets in order belong to
 	first      uint64 // slot of its first packet
 	capture    uint64 // its capture time, NTP 32.32
-	backwards  uint64 // frames that came after a newer one: B-frames
 	parameters bool   // it has brought parameter sets
 	waitKey    bool   // nothing is forwarded until a keyframe
+
+	flow  time.Time // newest packet that came in its turn
+	slot  uint64    // of that packet
+	ended bool      // it was the last of its frame
+	key   time.Time // newest keyframe
 }
 
 func newTrack(id forward.Track, in *Input, c *Config, lease journal.Lease) *track {
@@ -48,17 +55,28 @@ func newTrack(id forward.Track, in *Input, c *Config, lease journal.Lease) *trac
 		size = audioHistory
 	}
 	rate := in.Codec.ClockRate()
-	return &track{
-		id: id, cfg: in,
-		lock: forward.SourceLock{
-			PayloadType: in.PayloadType, SSRC: in.SSRC, Allow: in.Allow, Silence: c.Silence,
-		},
-		input:   forward.NewInput(c.Reorder),
+	primary := newSource(in, c.Silence, c.Reorder)
+	t := &track{
+		id: id, cfg: in, sources: [forward.Encoders]*source{forward.Primary: primary},
+		input:   forward.NewInput(primary.window),
 		line:    timeline.NewLine(rate, timeline.Resume{Epoch: lease.Epoch, Ahead: lease.AheadBy}),
 		clock:   timeline.NewClock(rate, c.CaptureOffset),
 		history: forward.NewHistory(size, c.Hold+c.History),
 		waitKey: id == forward.Video,
 	}
+	if b := c.Backup; b != nil {
+		t.sources[forward.Backup] = newSource([forward.Tracks]*Input{b.Video, b.Audio}[id], b.Silence, b.Reorder)
+		for _, f := range t.sources {
+			f.standby.packets = make([]forward.Arrival, 0, standbyPackets)
+		}
+	}
+	return t
+}
+
+// stats returns the counts since the encoder that is on took over.
+func (t *track) stats() forward.InputStats {
+	s := t.input.Stats()
+	return forward.InputStats{Packets: s.Packets - t.base.Packets, Lost: s.Lost - min(s.Lost, t.base.Lost)}
 }
 
 // step returns the distance of two frames.

@@ -108,6 +108,9 @@ func NewInput(window time.Duration) *Input {
 	return &Input{window: window, newest: firstNumber, slot: firstSlot}
 }
 
+// SetWindow changes how long a missing packet is waited for.
+func (in *Input) SetWindow(window time.Duration) { in.window = window }
+
 // Restart forgets the source's numbering: the next packet is the first of a new
 // source, and slots go on where they were. Packets that wait come out of flush.
 func (in *Input) Restart(flush func(Arrival)) {

@@ -44,13 +44,14 @@ func (b *Batch) Recycle() {
 // SenderReport is what a studio says of a track's clock (RFC 3550, section
 // 6.4.1), or that it leaves.
 type SenderReport struct {
-	Track forward.Track
-	From  netip.AddrPort // where receiver reports and requests go
-	SSRC  uint32
-	NTP   time.Time
-	RTP   uint32
-	At    time.Time // when it came
-	Bye   bool      // the source has left; NTP and RTP are not set
+	Origin forward.Origin // set by who hands it on, if there is more than one
+	Track  forward.Track
+	From   netip.AddrPort // where receiver reports and requests go
+	SSRC   uint32
+	NTP    time.Time
+	RTP    uint32
+	At     time.Time // when it came
+	Bye    bool      // the source has left; NTP and RTP are not set
 }
 
 // Sink takes what a Listener receives. Its methods may block for a while: what
@@ -129,6 +130,9 @@ func NewListener(track forward.Track, rtp, rtcp udp.Conn, pool *packet.Pool, now
 
 // Address returns where the listener receives RTP.
 func (l *Listener) Address() netip.AddrPort { return l.rtp.LocalAddr() }
+
+// Track returns the track that the listener receives.
+func (l *Listener) Track() forward.Track { return l.track }
 
 // Dropped returns how many datagrams were no RTP, and how many were larger than
 // a buffer.

@@ -62,6 +62,11 @@ type Stream interface {
 	Snapshot(ctx context.Context) ([]byte, error)
 	// Info describes the stream: a value that encodes to a JSON object.
 	Info(ctx context.Context) (any, error)
+	// Inputs describes the stream's encoders: a value that encodes to a JSON object.
+	Inputs(ctx context.Context) (any, error)
+	// SwitchInput has an encoder, "primary" or "backup", take over as soon as it
+	// can. done says that it is on already. A *NotNow says why it cannot.
+	SwitchInput(ctx context.Context, input string) (inputs any, done bool, err error)
 	// Subscribe sends the bytes of every event whose seq is greater than after, in
 	// order: first those that are kept, then each as it comes. An after of 0 asks
 	// for new ones only. ErrGone says that after is not a seq from which on all are
@@ -75,6 +80,16 @@ var ErrGone = errors.New("events after that seq are kept no more")
 
 // ErrNoSession: the session is not there, or another's.
 var ErrNoSession = errors.New("no such session of the caller's")
+
+// NotNow is the error of a call that the stream, as it is, does not allow. Its text
+// reaches the caller.
+type NotNow struct{ Err error }
+
+// Error implements error.
+func (n *NotNow) Error() string { return n.Err.Error() }
+
+// Unwrap returns what the stream said.
+func (n *NotNow) Unwrap() error { return n.Err }
 
 // Options change what a handler does. A zero field means its default.
 type Options struct {
@@ -146,6 +161,8 @@ func Handler(streams Streams, authority auth.Authority, opts Options) http.Handl
 	route("/v1/streams/{stream}/state", http.MethodGet, auth.Read, h.state)
 	route("/v1/streams/{stream}/events", http.MethodGet, auth.Read, h.events)
 	route("/v1/streams/{stream}/markers", http.MethodPost, auth.Mark, h.mark)
+	route("/v1/streams/{stream}/inputs", http.MethodGet, auth.Read, h.inputs)
+	route("/v1/streams/{stream}/inputs/switch", http.MethodPost, auth.Admin, h.switchInput)
 	const windows = "/v1/streams/{stream}/windows"
 	route(windows, http.MethodGet, auth.Read, h.windows)
 	route(windows, http.MethodPost, auth.Mark, h.openWindow)

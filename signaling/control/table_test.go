@@ -45,6 +45,7 @@ var people = tokens{
 	"host":   {Name: "host", Scopes: []auth.Scope{auth.Mark}},
 	"reader": {Name: "reader", Scopes: []auth.Scope{auth.Read}},
 	"guest":  {Name: "guest", Scopes: []auth.Scope{auth.Read}, Streams: []string{"baccarat"}},
+	"ops":    {Name: "ops", Scopes: []auth.Scope{auth.Admin}},
 	"viewer": {Name: "viewer", Scopes: []auth.Scope{auth.View}},
 }
 
@@ -81,6 +82,14 @@ func (t *table) Info(context.Context) (any, error) {
 }
 
 func (t *table) Snapshot(context.Context) ([]byte, error) { return []byte(snapshot), t.err }
+
+const inputs = `{"active":"primary","inputs":[{"input":"primary","state":"on","tracks":[{"track":"v0","ssrc":7,"packets":9,"foreign":0}]}]}`
+
+func (t *table) Inputs(context.Context) (any, error) { return json.RawMessage(inputs), t.err }
+
+func (t *table) SwitchInput(_ context.Context, input string) (any, bool, error) {
+	return json.RawMessage(inputs), input == "primary", t.err
+}
 
 func (t *table) Mark(ctx context.Context, r marker.Request) (marker.Resolved, bool, error) {
 	t.mu.Lock()
@@ -209,6 +218,27 @@ var calls = []call{
 	{name: "state of no stream", method: "GET", path: "/v1/streams/nowhere/state", token: "reader", status: 404},
 	{name: "state fails", method: "GET", path: "/v1/streams/wheel/state", token: "reader", err: errors.New("secret cause"), status: 500},
 	{name: "state is late", method: "GET", path: "/v1/streams/wheel/state", token: "reader", err: context.DeadlineExceeded, status: 503, header: retry},
+
+	{name: "inputs", method: "GET", path: "/v1/streams/wheel/inputs", token: "reader", status: 200, want: inputs},
+	{name: "inputs without a token", method: "GET", path: "/v1/streams/wheel/inputs", status: 401},
+	{name: "inputs of another's stream", method: "GET", path: "/v1/streams/wheel/inputs", token: "guest", status: 403},
+	{name: "inputs of no stream", method: "GET", path: "/v1/streams/nowhere/inputs", token: "reader", status: 404},
+	{name: "inputs fail", method: "GET", path: "/v1/streams/wheel/inputs", token: "reader", err: errors.New("secret cause"), status: 500},
+	{name: "inputs are late", method: "GET", path: "/v1/streams/wheel/inputs", token: "reader", err: context.DeadlineExceeded, status: 503, header: retry},
+
+	{name: "switch", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, status: 202, want: inputs},
+	{name: "switch to what is on", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"primary"}`, status: 200, want: inputs},
+	{name: "switch to nothing", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"spare"}`, status: 400, want: `"allowed":"primary, backup"`},
+	{name: "switch with more", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup","now":true}`, status: 400},
+	{name: "switch without a token", method: "POST", path: "/v1/streams/wheel/inputs/switch", body: `{"input":"backup"}`, status: 401},
+	{name: "switch with another scope", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "host", body: `{"input":"backup"}`, status: 403, want: "lacks the scope admin"},
+	{name: "switch no stream", method: "POST", path: "/v1/streams/nowhere/inputs/switch", token: "ops", body: `{"input":"backup"}`, status: 404},
+	{name: "switch, not now", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`,
+		err: &NotNow{errors.New("input_silent: start it")}, status: 409, want: `"detail":"input_silent: start it"`},
+	{name: "switch, body too large", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"` + strings.Repeat("x", 1<<10) + `"}`, status: 413},
+	{name: "switch, another type", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, kind: "text/plain", status: 415},
+	{name: "switch fails", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, err: errors.New("secret cause"), status: 500},
+	{name: "switch is late", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, err: context.DeadlineExceeded, status: 503, header: retry},
 
 	{name: "events without a token", method: "GET", path: "/v1/streams/wheel/events", status: 401},
 	{name: "events of another's stream", method: "GET", path: "/v1/streams/wheel/events", token: "guest", status: 403},
