@@ -89,6 +89,9 @@ const (
 	// keyframeWorry is how old the newest keyframe may be. The studio is asked for
 	// one then: joining viewers wait for it, or get a long burst.
 	keyframeWorry = 10 * time.Second
+	// reportGrace is how long a source may take to send its first sender report: the
+	// interval of RFC 3550, section 6.2, and a little.
+	reportGrace = 6 * time.Second
 )
 
 // Shares of the packets that are worth telling.
@@ -108,6 +111,7 @@ type health struct {
 	before, at counts // of a while ago: between one and two spans
 	rotated    time.Time
 	examined   time.Time
+	asked      time.Time        // for a keyframe, because there had been none for long
 	since      [codes]time.Time // zero for what is not the matter
 }
 
@@ -144,7 +148,8 @@ func (c *Core) examine(t *track, now time.Time) {
 	}
 	h.examined = now
 	c.diagnose(t, now)
-	if h.since[rareKeyframes].Equal(now) {
+	if !h.since[rareKeyframes].IsZero() && now.Sub(h.asked) >= keyframeWorry {
+		h.asked = now
 		c.out.RequestKeyframe()
 	}
 }
@@ -178,7 +183,7 @@ func (c *Core) diagnose(t *track, now time.Time) {
 	say(restart, d.restarts > 0 && !t.health.jumped)
 	say(clockJump, d.restarts > 0 && t.health.jumped)
 	say(bFrames, d.backwards > 0)
-	say(noReports, flows && video && t.clock.At(t.line.Last(), now).Source == timeline.FromArrival)
+	say(noReports, flows && video && now.Sub(t.anchored) > reportGrace && t.clock.At(t.line.Last(), now).Source == timeline.FromArrival)
 	say(onBackup, video && c.inputs.active == forward.Backup)
 	say(backupSilent, video && c.cfg.Backup != nil && !c.alive(c.inputs.active.Other(), now))
 	say(pathSilent, flows && f.cfg.Second != nil && (f.silentPath(now, 0) || f.silentPath(now, 1)))

@@ -119,6 +119,12 @@ func (c *Core) SwitchInput(to forward.Encoder, now time.Time) error {
 // other encoder is about to take over.
 func (c *Core) halted() bool { return c.paused && !c.inputs.wanted }
 
+// expected reports whether a source is heard whose frames wait for a keyframe.
+func (c *Core) expected(ssrc uint32) bool {
+	v := c.tracks[forward.Video]
+	return v.waitKey && v.line.SSRC() == ssrc || c.inputs.wanted && v.sources[c.inputs.active.Other()].ssrc == ssrc
+}
+
 // alive reports whether video comes from an encoder.
 func (c *Core) alive(e forward.Encoder, now time.Time) bool {
 	f := c.tracks[forward.Video].sources[e]

@@ -144,6 +144,9 @@ func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 	if c.halted() {
 		return nil, marker.ErrPaused
 	}
+	if t.SourceTime && c.expected(t.SSRC) {
+		return nil, nil
+	}
 	return nil, fmt.Errorf("%w: the studio has sent nothing with this SSRC", marker.ErrUnresolvable)
 }
 

@@ -18,6 +18,7 @@ func (c *Core) place(t *track, a *forward.Arrival, slot uint64) uint64 {
 		return ts
 	}
 	t.clock.Anchor(ts, a.At)
+	t.anchored = a.At
 	same := a.Header.SSRC == ssrc && !t.switched
 	if !same {
 		c.adoptReport(t, a)

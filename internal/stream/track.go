@@ -18,16 +18,17 @@ const (
 
 // track is the state of one track.
 type track struct {
-	id      forward.Track
-	cfg     *Input // of the encoder that is on
-	sources [forward.Encoders]*source
-	input   *forward.Input
-	line    *timeline.Line
-	clock   *timeline.Clock
-	history *forward.History
-	next    uint64    // slot to be forwarded next
-	heard   time.Time // newest packet of the encoder that is on
-	health  health
+	id       forward.Track
+	cfg      *Input // of the encoder that is on
+	sources  [forward.Encoders]*source
+	input    *forward.Input
+	line     *timeline.Line
+	clock    *timeline.Clock
+	history  *forward.History
+	next     uint64    // slot to be forwarded next
+	heard    time.Time // newest packet of the encoder that is on
+	health   health
+	anchored time.Time // when the epoch began
 
 	// Since the encoder that is on took over.
 	base     forward.InputStats // when it did
