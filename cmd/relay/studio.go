@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -80,6 +81,7 @@ func (s *studioFlags) add(f *pflag.FlagSet, cfg *studio.Config) {
 	f.IntVar(&cfg.PacketSize, "packet-size", cfg.PacketSize, "largest RTP packet in bytes; up to 1150 leaves room for a marker on each")
 	f.BoolVar(&cfg.RTCPMux, "rtcp-mux", false, "send RTCP to the RTP port")
 	f.BoolVar(&cfg.SenderReports, "sender-reports", cfg.SenderReports, "send RTCP sender reports, which say when frames were captured")
+	f.BoolVar(&cfg.ObeyPLI, "obey-pli", false, "answer a PLI with a keyframe, by skipping to the clip's next one")
 	f.BoolVar(&cfg.SDPParameterSets, "sdp-parameter-sets", false, "leave H.264 parameter sets to the SDP")
 	f.Float64Var(&cfg.Impair.Loss, "loss", 0, "part of the packets to lose, 0 to 1")
 	f.Float64Var(&cfg.Impair.Duplicate, "duplicate", 0, "part of the packets to send twice, 0 to 1")
@@ -87,7 +89,7 @@ func (s *studioFlags) add(f *pflag.FlagSet, cfg *studio.Config) {
 	f.Uint64Var(&cfg.Impair.Seed, "seed", 0, "the same seed damages the same packets")
 	f.StringVar(&s.logFile, "log", "", "write one line of JSON for each frame to this file; - for standard output")
 	f.StringVar(&s.sdpFile, "sdp", "", "write the SDP to this file before sending; - prints it and ends")
-	f.BoolVar(&s.commands, "stdin-commands", false, `obey "pause" and "resume" on standard input, and end with it`)
+	f.BoolVar(&s.commands, "stdin-commands", false, `obey "pause", "resume" and "jump 10s" on standard input, and end with it`)
 	if err := f.MarkHidden("stdin-commands"); err != nil {
 		panic(err) // the flag was added on the line before
 	}
@@ -167,13 +169,17 @@ func (s *studioFlags) run(cmd *cobra.Command, cfg studio.Config, logger *slog.Lo
 // obey carries out commands, one a line, until there are no more.
 func obey(in io.Reader, player *studio.Studio, logger *slog.Logger) {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		switch command := lines.Text(); command {
-		case "pause":
+		command, argument, _ := strings.Cut(lines.Text(), " ")
+		jump, err := time.ParseDuration(argument)
+		switch {
+		case command == "pause":
 			player.SetPaused(true)
-		case "resume":
+		case command == "resume":
 			player.SetPaused(false)
+		case command == "jump" && err == nil:
+			player.Jump(jump)
 		default:
-			logger.Warn("unknown command on standard input", "command", command, "allowed", "pause, resume")
+			logger.Warn("unknown command on standard input", "command", lines.Text(), "allowed", "pause, resume, jump 10s")
 		}
 	}
 }

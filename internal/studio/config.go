@@ -43,7 +43,10 @@ type Config struct {
 	// SDPParameterSets leaves H.264 parameter sets out of the stream: they are in
 	// the SDP alone.
 	SDPParameterSets bool
-	CNAME            string // of both tracks; 1 to 255 bytes
+	// ObeyPLI answers a PLI with a keyframe: the clip skips to its next one. Without
+	// it keyframes come at the clip's own interval.
+	ObeyPLI bool
+	CNAME   string // of both tracks; 1 to 255 bytes
 
 	// StartFrame is the number of the first frame, rounded up to the clip's next
 	// keyframe. The number in an H.264 picture is the frame's modulo 2^24.

@@ -90,3 +90,39 @@ func TestSleep(t *testing.T) {
 		t.Errorf("the next frame is captured at %v, want %v", got, next.Add(time.Hour))
 	}
 }
+
+// A jump moves the timestamps and nothing else; a PLI is answered with a keyframe if
+// the studio is to.
+func TestJumpAndPLI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := testConfig(w)
+		c.Frames, c.ObeyPLI = 30, true
+		var s *Studio
+		var frames []Record
+		c.OnFrame = func(r Record) {
+			switch frames = append(frames, r); r.Frame {
+			case 9:
+				s.Jump(-10 * time.Second)
+			case 19:
+				s.stats.received([]byte{0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2}) // RFC 4585, section 6.3.1
+			}
+		}
+		var err error
+		if s, err = New(c); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range frames {
+			want := c.Video.Timestamp + 3000*uint32(i)
+			if i > 9 {
+				want -= 10 * 90000
+			}
+			if f.TS != want || f.Key != (i == 0 || i == 20) || f.Frame != uint64(i) {
+				t.Errorf("frame %d: %+v, want timestamp %d", i, f, want)
+			}
+		}
+	})
+}

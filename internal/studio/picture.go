@@ -16,6 +16,7 @@ type pictures struct {
 	size   int             // bytes in a payload
 	bars   *h264bar.Writer // H.264 only
 	inBand bool            // parameter sets go before every keyframe
+	shift  uint64          // frames of the clip that were passed over
 }
 
 // picture is one frame, ready to send.
@@ -43,7 +44,7 @@ func newPictures(c Config) (*pictures, error) {
 // at returns frame n. Frames come in order; after a gap the next one must be a
 // keyframe.
 func (p *pictures) at(n uint64) (picture, error) {
-	place := int(n % uint64(p.info.Frames))
+	place := p.place(n)
 	if p.bars == nil {
 		return picture{
 			payloads: payloadsVP8(p.frames[place], uint16(n&0x7FFF), p.size),
@@ -61,7 +62,15 @@ func (p *pictures) at(n uint64) (picture, error) {
 	return picture{payloads, uint32(n) % barcode.Max, key}, nil
 }
 
-// keyAt reports whether frame n is a keyframe.
-func (p *pictures) keyAt(n uint64) bool {
-	return n%uint64(p.info.Frames)%uint64(p.info.KeyInterval) == 0
+// place returns which frame of the clip frame n is.
+func (p *pictures) place(n uint64) int { return int((n + p.shift) % uint64(p.info.Frames)) }
+
+// skipToKey passes over frames of the clip until frame n is a keyframe.
+func (p *pictures) skipToKey(n uint64) {
+	for !p.keyAt(n) {
+		p.shift++
+	}
 }
+
+// keyAt reports whether frame n is a keyframe.
+func (p *pictures) keyAt(n uint64) bool { return p.place(n)%p.info.KeyInterval == 0 }

@@ -9,6 +9,7 @@ import (
 const (
 	tonesPerSecond = 50
 	toneTicks      = 960
+	toneClock      = tonesPerSecond * toneTicks
 )
 
 const videoClock = 90000
@@ -93,15 +94,18 @@ func (r *run) playFrame(captured time.Time) error {
 		return nil
 	}
 	r.stats.frame()
+	if r.cfg.ObeyPLI && r.stats.keyframeWanted() {
+		r.pictures.skipToKey(n)
+	}
 	p, err := r.pictures.at(n)
 	if err != nil {
 		return err
 	}
 	record := Record{
-		Frame: n, Bar: p.bar, TS: r.cfg.Video.Timestamp + uint32(step*videoClock/uint64(r.fps)),
+		Frame: n, Bar: p.bar, TS: r.cfg.Video.Timestamp + uint32(step*videoClock/uint64(r.fps)) + r.jumped(videoClock),
 		SSRC: r.cfg.Video.SSRC, CaptureTime: captured.UTC(), Key: p.key,
 	}
-	if pocket, ok := r.pictures.info.RestsAt(int(n % uint64(r.pictures.info.Frames))); ok {
+	if pocket, ok := r.pictures.info.RestsAt(r.pictures.place(n)); ok {
 		record.Round = &Round{pocket}
 	}
 	if err := writeLine(r.cfg.Log, record); err != nil {
@@ -125,7 +129,7 @@ func (r *run) playTone(captured time.Time) {
 	if r.held {
 		return
 	}
-	timestamp := r.cfg.Audio.Timestamp + uint32(step*toneTicks)
+	timestamp := r.cfg.Audio.Timestamp + uint32(step*toneTicks) + r.jumped(toneClock)
 	if r.cfg.SenderReports && step >= r.audioReport {
 		r.audio.report(captured, timestamp)
 		r.audioReport = step + tonesPerSecond

@@ -14,7 +14,7 @@ type Stats struct {
 	Bytes            uint64 // in them, without IP and UDP headers
 	SendErrors       uint64 // packets that the network refused; nobody listening is one
 	Damaged          uint64 // packets lost, duplicated or reordered on purpose
-	KeyframeRequests uint64 // PLI and FIR received; the clip's keyframes come regardless
+	KeyframeRequests uint64 // PLI and FIR received
 	ReceiverReports  uint64 // report blocks received
 }
 
@@ -22,6 +22,7 @@ type Stats struct {
 type counters struct {
 	mu sync.Mutex
 	Stats
+	wanted bool // a keyframe, since it was asked last
 }
 
 func (c *counters) read() Stats {
@@ -59,6 +60,15 @@ func (c *counters) hold(frames uint64) {
 	c.Held += frames
 }
 
+// keyframeWanted reports whether a keyframe was asked for since it was called last.
+func (c *counters) keyframeWanted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.wanted
+	c.wanted = false
+	return was
+}
+
 // received counts a datagram of RTCP; others are ignored.
 func (c *counters) received(b []byte) {
 	packets, err := rtcp.Unmarshal(b)
@@ -71,6 +81,7 @@ func (c *counters) received(b []byte) {
 		switch p := p.(type) {
 		case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
 			c.KeyframeRequests++
+			c.wanted = true
 		case *rtcp.ReceiverReport:
 			c.ReceiverReports += uint64(len(p.Reports))
 		}

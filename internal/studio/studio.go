@@ -24,6 +24,7 @@ type Studio struct {
 
 	mu     sync.Mutex
 	paused bool
+	ahead  time.Duration // how far the timestamps have jumped
 }
 
 // New checks the configuration and loads its clip. It starts nothing.
@@ -68,6 +69,23 @@ func (s *Studio) Paused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.paused
+}
+
+// Jump moves the RTP timestamps of both tracks by d, from the next frame on, as an
+// encoder does whose clock is set. What is captured, and when, stays as it is. It
+// may be called at any time.
+func (s *Studio) Jump(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead += d
+}
+
+// jumped returns by how much the timestamps of a clock of the given rate have
+// jumped.
+func (s *Studio) jumped(rate int) uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint32(int64(s.ahead) * int64(rate) / int64(time.Second))
 }
 
 // Stats returns what was counted so far. It may be called at any time.
