@@ -137,7 +137,7 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 	case forward.Admitted:
 	case forward.Locked:
 		if f.standby.clear(); e == c.inputs.active {
-			t.input.Restart(func(a forward.Arrival) { c.drop(a, DropRestarted) })
+			t.breakOff(func(a forward.Arrival) { c.drop(a, DropRestarted) })
 			t.waitKey = id == forward.Video
 		}
 	case forward.WrongType:

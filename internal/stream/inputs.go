@@ -203,7 +203,7 @@ func (c *Core) cut(now time.Time) {
 			continue
 		}
 		shown[id] = t.heard
-		t.input.Restart(func(a forward.Arrival) { c.drop(a, DropRestarted) })
+		t.breakOff(func(a forward.Arrival) { c.drop(a, DropRestarted) })
 		t.line.Restart()
 		t.switched = true
 	}

@@ -328,3 +328,40 @@ func TestPictureIDsGoOn(t *testing.T) {
 		t.Errorf("%d frames", frames)
 	}
 }
+
+// What there is of a frame that a killed encoder did not end is not to be taken for
+// all of it: a slot stays empty behind it. The keyframe after that begins a GOP.
+func TestAFrameThatIsBrokenOff(t *testing.T) {
+	p := newPair(t)
+	p.obeys = true
+	p.film(60)
+	g := p.encoders[forward.Primary]
+	n := 0
+	g.deliver = func(s sent) {
+		if n++; n <= 2 { // of 3, and of the sound nothing
+			g.arrive(s)
+		}
+	}
+	p.film(1)
+	p.dead[forward.Primary] = true
+	p.film(30)
+	f := p.compare(true)
+	broken, whole := f.ts[[2]int{0, 60}], f.order[len(f.order)-1][0] == 1
+	var slots []uint64
+	for _, o := range p.packets() {
+		if o.packet.TS == broken && o.packet.Track == forward.Video {
+			slots = append(slots, o.packet.Slot)
+		}
+		if n := len(slots); o.packet.TS > broken && n > 0 && o.packet.Track == forward.Video {
+			if n != 2 || o.packet.Slot != slots[1]+2 || !whole {
+				t.Errorf("slots %v of the broken frame, then %d", slots, o.packet.Slot)
+			}
+			break
+		}
+	}
+	if burst := p.core.Burst(); len(burst) == 0 {
+		t.Error("nobody can join")
+	} else {
+		releaseAll(burst)
+	}
+}

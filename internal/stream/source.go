@@ -97,9 +97,8 @@ func (f *source) believe(r ingest.SenderReport) bool {
 		return false
 	case r.Bye:
 		for i := range f.locks {
-			if _, theirs, ok := f.locks[i].Holder(); ok && theirs == r.SSRC {
-				f.locks[i].Release()
-			}
+			holder, _, _ := f.locks[i].Holder()
+			f.locks[i].Goodbye(holder.Addr(), r.SSRC, r.At)
 		}
 	default:
 		f.report = r

@@ -74,6 +74,16 @@ func newTrack(id forward.Track, in *Input, c *Config, lease journal.Lease) *trac
 	return t
 }
 
+// breakOff forgets what the source was about to send. A frame that it has not ended
+// is followed by an empty slot: else a viewer would take what there is of it for all.
+func (t *track) breakOff(drop func(forward.Arrival)) {
+	t.input.Restart(drop)
+	if t.id == forward.Video && !t.ended && t.line.Last() != 0 {
+		t.gop.Leave(t.input.Insert())
+		t.ended = true
+	}
+}
+
 // stats returns the counts since the encoder that is on took over.
 func (t *track) stats() forward.InputStats {
 	s := t.input.Stats()

@@ -84,6 +84,9 @@ func (e *entry) ts32() uint32 {
 func (o *observer) judge(seq uint64, e *entry) {
 	r := &o.out.Events
 	if e.event.Type == "" { // the extension alone
+		if e.afterwards() {
+			return
+		}
 		if !o.ledger.complete || seq > o.ledger.cut {
 			r.OnlyByExtension++
 		}
@@ -105,6 +108,17 @@ func (o *observer) judge(seq uint64, e *entry) {
 		r.BothPaths++
 	}
 	o.judgeFrame(e)
+}
+
+// afterwards reports whether only repeats or late marks have come, and so late that the event had
+// been judged: the feed had stopped between its frame and the next.
+func (e *entry) afterwards() bool {
+	for _, c := range e.marks {
+		if !c.mark.repeat && !c.mark.late || int32(c.frameTS-c.mark.refTS) < settleAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // judgeUncarried sorts out why an event rode on no packet: events whose frame

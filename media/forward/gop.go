@@ -10,11 +10,19 @@ type GOP struct {
 	next  uint64 // one past the newest slot
 	whole bool   // the newest frame misses nothing so far
 	ok    bool
+	left  uint64 // slot that stays empty on purpose
 }
+
+// Leave says that a slot stays empty on purpose, so that viewers see that the frame
+// before it is not whole: what comes after misses nothing.
+func (g *GOP) Leave(slot uint64) { g.left = slot }
 
 // Forwarded notes a packet that leaves in order. It reports whether a new GOP
 // begins with the packet's frame.
 func (g *GOP) Forwarded(p *Packet) (begins bool) {
+	if g.left != 0 && g.next == g.left && p.Slot == g.left+1 {
+		g.next, g.ok = p.Slot, false
+	}
 	gap := g.next != 0 && p.Slot != g.next
 	if gap {
 		g.ok, g.whole = false, false

@@ -93,3 +93,20 @@ func TestGOPAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A slot that is left empty on purpose is no loss to the keyframe behind it.
+func TestGOPAfterASlotThatIsLeft(t *testing.T) {
+	for _, left := range []bool{false, true} {
+		g := &GOP{}
+		g.Forwarded(&Packet{Slot: 10, FrameStart: true, Keyframe: true})
+		if left {
+			g.Leave(11)
+		}
+		if begins := g.Forwarded(&Packet{Slot: 12, FrameStart: true, Keyframe: true}); begins != left {
+			t.Errorf("left %v: a GOP begins: %v", left, begins)
+		}
+		if from, _, ok := g.Slots(); ok != left || ok && from != 12 {
+			t.Errorf("left %v: from %d, %v", left, from, ok)
+		}
+	}
+}

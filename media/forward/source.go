@@ -34,6 +34,7 @@ type SourceLock struct {
 	from   netip.AddrPort
 	ssrc   uint32
 	heard  time.Time
+	left   time.Time // when the holder said goodbye
 }
 
 // Admit judges a packet by where it came from.
@@ -51,6 +52,9 @@ func (l *SourceLock) Admit(from netip.AddrPort, ssrc uint32, payloadType uint8, 
 	if !l.Allowed(from.Addr()) {
 		return Refused
 	}
+	if !l.locked && from == l.from && ssrc == l.ssrc && now.Sub(l.left) < sameAddressSilence {
+		return Admitted
+	}
 	if l.locked {
 		wait := l.Silence
 		if from == l.from {
@@ -65,9 +69,11 @@ func (l *SourceLock) Admit(from netip.AddrPort, ssrc uint32, payloadType uint8, 
 }
 
 // Goodbye releases the lock if its holder sent it (RTCP BYE from the same host).
-func (l *SourceLock) Goodbye(from netip.Addr, ssrc uint32) {
+// What of the holder comes after that, on its way since before, is heard and takes
+// no lock.
+func (l *SourceLock) Goodbye(from netip.Addr, ssrc uint32, now time.Time) {
 	if l.locked && from == l.from.Addr() && ssrc == l.ssrc {
-		l.locked = false
+		l.locked, l.left = false, now
 	}
 }
 

@@ -47,6 +47,10 @@ func TestSourceLock(t *testing.T) {
 			media(studio, 2, 150, Foreign), media(studio, 1, 160, Admitted), media(studio, 2, 259, Foreign)}},
 		{"goodbye", SourceLock{}, []row{media(studio, 1, 0, Locked), bye(studio, 1), media(rival, 2, 1, Locked)}},
 		{"goodbye from the RTCP port", SourceLock{}, []row{media(studio, 1, 0, Locked), bye(sibling, 1), media(studio, 2, 1, Locked)}},
+		{"what was on its way at the goodbye", SourceLock{}, []row{
+			media(studio, 1, 0, Locked), bye(studio, 1), media(studio, 1, 5, Admitted), media(rival, 2, 6, Locked), media(studio, 1, 7, Foreign),
+		}},
+		{"back after a goodbye", SourceLock{}, []row{media(studio, 1, 0, Locked), bye(studio, 1), media(studio, 1, 100, Locked)}},
 		{"goodbye of somebody else", SourceLock{}, []row{media(studio, 1, 0, Locked), bye(rival, 1), bye(studio, 2), media(rival, 2, 1, Foreign)}},
 		{"a described SSRC", SourceLock{SSRC: 7}, []row{media(studio, 1, 0, Foreign), media(studio, 7, 1, Locked), media(studio, 1, 60_000, Foreign), media(rival, 7, 60_001, Locked)}},
 		{"allow list", SourceLock{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}},
@@ -66,13 +70,13 @@ func TestSourceLock(t *testing.T) {
 			}
 			for i, r := range tt.rows {
 				if r.bye {
-					l.Goodbye(r.from.Addr(), r.ssrc)
+					l.Goodbye(r.from.Addr(), r.ssrc, start.Add(ms(r.at)))
 					continue
 				}
 				if got := l.Admit(r.from, r.ssrc, r.pt, start.Add(ms(r.at))); got != r.want {
 					t.Fatalf("row %d: %v from %v, want %v", i, got, r.from, r.want)
 				}
-				if from, ssrc, ok := l.Holder(); r.want <= Locked && (!ok || from != r.from || ssrc != r.ssrc) {
+				if from, ssrc, ok := l.Holder(); r.want == Locked && (!ok || from != r.from || ssrc != r.ssrc) {
 					t.Errorf("row %d: the holder is %v %d %v", i, from, ssrc, ok)
 				}
 			}

@@ -27,13 +27,16 @@ type table struct {
 	seed  uint64 // of the next proxy
 }
 
-func newTable(t *testing.T) *table {
+func newTable(t *testing.T, change ...func(*relay.StreamConfig)) *table {
 	t.Helper()
 	cfg := relay.DefaultConfig()
 	cfg.HTTP.Listen, cfg.Media.UDP, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	s, video, audio := relay.DefaultStream(), relay.DefaultVideo(), relay.DefaultAudio()
 	video.Codec, video.Listen, audio.Listen = "h264", "127.0.0.1:0", "127.0.0.1:0"
 	s.RTP.Video, s.RTP.Audio = &video, &audio
+	for _, f := range change {
+		f(&s)
+	}
 	cfg.Streams["wheel"] = s
 	r, err := relay.New(cfg)
 	if err != nil {

@@ -32,6 +32,7 @@ type fingerprint [sha256.Size]byte
 // sentFrame is a frame that has left the studio.
 type sentFrame struct {
 	at      time.Time // of its last packet
+	coded   fingerprint
 	key     bool
 	packets int
 }
@@ -82,8 +83,9 @@ func (t *tape) picture(p *rtp.Packet, now time.Time) {
 	t.coded = append(t.coded, unit...)
 	t.packets++
 	if p.Marker {
-		t.places[sha256.Sum256(t.coded)] = len(t.frames)
-		t.frames = append(t.frames, sentFrame{at: now, key: t.keys[p.Timestamp], packets: t.packets})
+		coded := fingerprint(sha256.Sum256(t.coded))
+		t.places[coded] = len(t.frames)
+		t.frames = append(t.frames, sentFrame{at: now, coded: coded, key: t.keys[p.Timestamp], packets: t.packets})
 		delete(t.keys, p.Timestamp)
 		t.coded, t.packets = t.coded[:0], 0
 	}

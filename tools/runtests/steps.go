@@ -48,13 +48,15 @@ func steps() []step {
 		{name: "web", what: "types, unit tests, and the committed bundle is the built one", run: web},
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target with %d inputs", fuzzInputs), run: fuzz},
 		{name: "race", what: "go test -race", run: race},
-		{name: "network", what: "sessions over bad networks", complete: true, run: network("1", "2m", "^TestCrowdLatency$")},
+		{name: "network", what: "sessions over bad networks", complete: true, run: network("1", "2m", "^Test(CrowdLatency|Source)$")},
+		{name: "source", what: "what goes wrong with a studio's encoder", complete: true, run: source("1", "1m")},
 		{name: "fanout", what: "the relay's cost per packet beside plain pion and the floor", complete: true, run: fanout},
 		{name: "media", what: "pictures decoded by ffmpeg, captures read by tshark", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", longOnly)},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m", "^$")},
-		{name: "network-full", what: "long cases over bad networks", complete: true, extra: true, run: network("full", "20m", "^$")},
+		{name: "network-full", what: "long cases over bad networks", complete: true, extra: true, run: network("full", "20m", "^TestSource$")},
+		{name: "source-full", what: "the same for longer", complete: true, extra: true, run: source("full", "5m")},
 	}
 }
 
@@ -211,6 +213,13 @@ func browser(amount, limit, skip string) func(context.Context, *tally, io.Writer
 func network(amount, limit, skip string) func(context.Context, *tally, io.Writer) error {
 	return func(ctx context.Context, t *tally, out io.Writer) error {
 		return goTest(ctx, t, out, "", []string{"NETWORK=" + amount}, "-count", "1", "-timeout", limit, "-parallel", "4", "-skip", skip, networkDir)
+	}
+}
+
+// source runs the cases with a studio's encoder in trouble.
+func source(amount, limit string) func(context.Context, *tally, io.Writer) error {
+	return func(ctx context.Context, t *tally, out io.Writer) error {
+		return goTest(ctx, t, out, "", []string{"NETWORK=" + amount}, "-count", "1", "-timeout", limit, "-parallel", "4", "-run", "^TestSource$", networkDir)
 	}
 }
 
