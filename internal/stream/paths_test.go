@@ -129,7 +129,7 @@ func TestTwoInputsAllocateNothing(t *testing.T) {
 	p.core.Close()
 	p.pool = packet.NewPool(4096) // as a relay's
 	cfg := p.core.cfg
-	p.core = NewCore(cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, 0, false, p.pool, &silent{})
+	p.core = NewCore(cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, newPast(1), p.pool, &silent{})
 	payload := append([]byte{0x65}, make([]byte, 1100)...)
 	seq, ts, n := uint16(0), uint32(0), 0
 	send := func() {
