@@ -26,7 +26,6 @@ type generator struct {
 	size    int    // bytes of a payload; 0 = few
 	shots   []shot
 	deliver func(sent) // what becomes of a packet on its way; nil: it arrives
-	heard   uint32     // audio: its timestamp
 	heardNo uint16
 }
 

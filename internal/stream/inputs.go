@@ -238,7 +238,7 @@ func (c *Core) cut(now time.Time) {
 func (t *track) takeOver(f *source) {
 	t.cfg = f.cfg
 	t.input.SetWindow(f.window)
-	t.base, t.baseFrom = t.input.Stats(), f.packets
+	t.base = t.input.Stats()
 	t.parameters, t.waitKey = false, t.id == forward.Video
 }
 

@@ -32,7 +32,6 @@ type track struct {
 
 	// Since the encoder that is on took over.
 	base     forward.InputStats // when it did
-	baseFrom uint64             // how many packets it had sent by then
 	switched bool               // it has, and its first packet is still to come
 
 	// Video only.
