@@ -193,6 +193,20 @@ type StreamConfig struct {
 	History time.Duration `yaml:"history"`
 	// StateLimit is the largest state document, in bytes of JSON, 1 KiB to 1 MiB.
 	StateLimit int `yaml:"state_limit"`
+	// Record keeps what viewers are sent, as evidence.
+	Record RecordConfig `yaml:"record"`
+}
+
+// RecordConfig says where a stream is recorded, bit for bit, and for how long. Both
+// limits hold: whichever is reached first.
+type RecordConfig struct {
+	// Dir is a directory, in which each stream has one of its own. Empty records
+	// nothing.
+	Dir string `yaml:"dir"`
+	// MaxAge is how long a segment of the recording is kept, 1 minute to 1 year.
+	MaxAge time.Duration `yaml:"max_age"`
+	// MaxSize is how many bytes of the stream are kept, 16 MiB to 16 TiB.
+	MaxSize int64 `yaml:"max_size"`
 }
 
 // BackupConfig is the second encoder of a stream: it sends the same tracks, in the
@@ -278,6 +292,7 @@ func DefaultStream() StreamConfig {
 		RTP:        RTPConfig{Silence: 2 * time.Second, Reorder: 20 * time.Millisecond},
 		History:    10 * time.Second,
 		StateLimit: 64 << 10,
+		Record:     RecordConfig{MaxAge: 24 * time.Hour, MaxSize: 64 << 30},
 	}
 }
 

@@ -97,7 +97,7 @@ func setText(v reflect.Value, text string) error {
 			return errors.New("is neither true nor false")
 		}
 		v.SetBool(text == "true")
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		n, err := strconv.ParseInt(text, 0, 64)
 		if err != nil {
 			return errors.New("is not a whole number")

@@ -137,6 +137,7 @@ func (c *Config) resolvePaths(dir string) {
 		if s.Backup != nil {
 			resolve(&s.Backup.RTP.SDP)
 		}
+		resolve(&s.Record.Dir)
 		c.Streams[name] = s
 	}
 }

@@ -169,11 +169,13 @@ func (v *validator) state(s *StateConfig) {
 		}
 	}
 	inRange(v, "state.journal.replicas", s.Journal.Replicas, 0, 5)
-	if s.Dir == "" {
-		return
-	}
-	if info, err := os.Stat(s.Dir); err == nil && !info.IsDir() {
-		v.fail("state.dir", s.Dir, "is a file", "a directory, which is made if it is not there")
+	v.directory("state.dir", s.Dir)
+}
+
+// directory reports what cannot be a directory of the relay's own. None is fine.
+func (v *validator) directory(key, name string) {
+	if info, err := os.Stat(name); name != "" && err == nil && !info.IsDir() {
+		v.fail(key, name, "is a file", "a directory, which is made if it is not there")
 	}
 }
 
@@ -212,6 +214,9 @@ func (v *validator) stream(key, name string, s *StreamConfig) {
 	inRange(v, key+".capture_offset", s.CaptureOffset, -2*time.Second, 2*time.Second)
 	inRange(v, key+".history", s.History, time.Second, 30*time.Second)
 	inRange(v, key+".state_limit", s.StateLimit, 1<<10, 1<<20)
+	inRange(v, key+".record.max_age", s.Record.MaxAge, time.Minute, 365*24*time.Hour)
+	inRange(v, key+".record.max_size", s.Record.MaxSize, 16<<20, 16<<40)
+	v.directory(key+".record.dir", s.Record.Dir)
 }
 
 func (v *validator) rtp(key string, r *RTPConfig) {
@@ -266,7 +271,7 @@ func (v *validator) secondPath(key string, p *SecondPathConfig) {
 }
 
 // inRange reports a value outside of low to high.
-func inRange[T int | uint8 | time.Duration](v *validator, key string, value, low, high T) {
+func inRange[T int | int64 | uint8 | time.Duration](v *validator, key string, value, low, high T) {
 	if value < low || value > high {
 		v.fail(key, value, "is out of range", fmt.Sprintf("%v to %v", low, high))
 	}

@@ -3,6 +3,7 @@ module github.com/framelock/relay
 go 1.26.0
 
 require (
+	github.com/at-wat/ebml-go v0.19.0
 	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/goccy/go-yaml v1.19.2

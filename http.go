@@ -155,6 +155,18 @@ func (s apiStream) Follow(ctx context.Context, from uint64, toEnd bool, f func(p
 	return l.Follow(ctx, from, toEnd, f)
 }
 
+// Recording implements control.Stream.
+func (s apiStream) Recording(ctx context.Context, from, to uint64, w io.Writer) error {
+	err := s.WriteRecording(ctx, from, to, w)
+	switch {
+	case errors.Is(err, ErrNotRecorded):
+		return control.ErrNotRecorded
+	case errors.Is(err, ErrNoRecording):
+		return fmt.Errorf("%w: %w", control.ErrNoRecording, err)
+	}
+	return err
+}
+
 // Snapshot implements control.Stream.
 func (s apiStream) Snapshot(ctx context.Context) ([]byte, error) { return s.snapshotJSON(ctx) }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/framelock/relay/internal/stream"
+	"github.com/framelock/relay/media/record"
 )
 
 // metrics is what the relay tells operators. Labels are bounded: streams, and
@@ -29,6 +30,11 @@ type metrics struct {
 	lateness *prometheus.HistogramVec // stream
 	actions  *prometheus.CounterVec   // stream, verdict, reason
 	switches *prometheus.CounterVec   // stream, input, reason
+	recorded *prometheus.CounterVec   // stream
+	segments *prometheus.CounterVec   // stream
+	keptSize *prometheus.GaugeVec     // stream
+	kept     *prometheus.GaugeVec     // stream
+	unkept   *prometheus.CounterVec   // stream, reason
 	panics   prometheus.Counter
 }
 
@@ -49,6 +55,11 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 			[]float64{0, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}, "stream"),
 		actions:  counter("actions_total", "Actions of viewers, by verdict and reason.", "stream", "verdict", "reason"),
 		switches: counter("input_switches_total", "How often an encoder has taken over from the other.", "stream", "input", "reason"),
+		recorded: counter("record_bytes_total", "Bytes written to a stream's recording.", "stream"),
+		segments: counter("record_segments_total", "Segments of a stream's recording that were begun.", "stream"),
+		keptSize: gauge("record_kept_bytes", "Bytes of a stream's recording on disk, when its newest segment began.", "stream"),
+		kept:     gauge("record_kept_segments", "Segments of a stream's recording on disk, when its newest began.", "stream"),
+		unkept:   counter("record_drops_total", "Packets that viewers were sent and the recording does not have.", "stream", "reason"),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "relay", Name: "http_panics_total", Help: "Calls that ended in a bug of the relay.",
 		}),
@@ -65,6 +76,7 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.actions, m.switches, m.panics,
+		m.recorded, m.segments, m.keptSize, m.kept, m.unkept,
 		buildInfo(), &streamCollector{r},
 	} {
 		errs = append(errs, registerer.Register(c))
@@ -74,6 +86,10 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "relay", Name: name, Help: help}, labels)
+}
+
+func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "relay", Name: name, Help: help}, labels)
 }
 
 func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
@@ -237,4 +253,36 @@ func collectInputs(ch chan<- prometheus.Metric, info *Info) {
 			}
 		}
 	}
+}
+
+// recordMetrics are those of one stream's recording.
+type recordMetrics struct {
+	bytes, segments prometheus.Counter
+	keptSize, kept  prometheus.Gauge
+	drops           *prometheus.CounterVec
+	name            string
+}
+
+func (m *metrics) recording(stream string) record.Metrics {
+	return recordMetrics{
+		m.recorded.WithLabelValues(stream), m.segments.WithLabelValues(stream),
+		m.keptSize.WithLabelValues(stream), m.kept.WithLabelValues(stream), m.unkept, stream,
+	}
+}
+
+// Recorded implements record.Metrics.
+func (m recordMetrics) Recorded(bytes int) { m.bytes.Add(float64(bytes)) }
+
+// SegmentBegun implements record.Metrics.
+func (m recordMetrics) SegmentBegun() { m.segments.Inc() }
+
+// Kept implements record.Metrics.
+func (m recordMetrics) Kept(segments int, bytes int64) {
+	m.kept.Set(float64(segments))
+	m.keptSize.Set(float64(bytes))
+}
+
+// Dropped implements record.Metrics.
+func (m recordMetrics) Dropped(reason string, n int) {
+	m.drops.WithLabelValues(m.name, reason).Add(float64(n))
 }

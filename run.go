@@ -3,9 +3,11 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -14,7 +16,9 @@ import (
 
 	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/media/egress"
+	"github.com/framelock/relay/media/evidence"
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/record"
 	"github.com/framelock/relay/sync/journal"
 )
 
@@ -55,6 +59,11 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	stopRecorders, err := r.startRecorders()
+	if err != nil {
+		return err
+	}
+	defer stopRecorders()
 	loops, err := r.makeLoops(journals, transcripts)
 	if err != nil {
 		return err
@@ -106,15 +115,53 @@ func (r *Relay) startShards() (stop func(), err error) {
 	return func() { cancel(); running.Wait() }, nil
 }
 
+// startRecorders starts a recorder for every stream that is to have one. The
+// returned function stops them, when their streams have stopped.
+func (r *Relay) startRecorders() (stop func(), err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	stop = func() { cancel(); running.Wait() }
+	for _, name := range r.names {
+		c := r.cfg.Streams[name].Record
+		if c.Dir == "" {
+			continue
+		}
+		recorder, err := record.New(record.Options{
+			Dir: filepath.Join(c.Dir, name), Stream: name, Tracks: codecsOf(r.streams[name].cfg.Config),
+			MaxAge: c.MaxAge, MaxSize: c.MaxSize, Now: r.now, Logger: r.log, Metrics: r.metrics.recording(name),
+		})
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("streams.%s.%w", name, err)
+		}
+		r.streams[name].recorder.Store(recorder)
+		running.Go(func() { recorder.Run(ctx) })
+	}
+	return stop, nil
+}
+
+func codecsOf(c stream.Config) (t evidence.Tracks) {
+	for i, in := range []*stream.Input{c.Video, c.Audio} {
+		if in != nil {
+			t[i] = in.Codec
+		}
+	}
+	return t
+}
+
 // makeLoops remembers what every stream left in its journal.
 func (r *Relay) makeLoops(journals map[string]*journal.Journal, transcripts func(string) *stream.Transcript) (map[string]*stream.Loop, error) {
 	loops := map[string]*stream.Loop{} // published when all are made
 	for _, name := range r.names {
 		s, in := r.streams[name], r.ports.rtp[name]
-		loop, err := stream.New(s.cfg.Config, stream.Shell{
+		shell := stream.Shell{
 			Now: r.now, Pool: s.pool, Logger: r.log, Metrics: r.metrics.stream(name),
 			SendRTCP: in.sendRTCP, Left: r.sessions.left, Journal: journals[name], Transcript: transcripts(name),
-		})
+		}
+		if recorder := s.recorder.Load(); recorder != nil {
+			shell.Recorder = recorder
+		}
+		loop, err := stream.New(s.cfg.Config, shell)
 		if err != nil {
 			return nil, err
 		}

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
 	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/evidence"
 	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/record"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
 	"github.com/framelock/relay/sync/window"
@@ -114,6 +117,8 @@ type Stream struct {
 	people pseudonyms
 	pool   *packet.Pool // of what its studio sends; set when the relay runs
 	loop   atomic.Pointer[stream.Loop]
+
+	recorder atomic.Pointer[record.Recorder] // nil until the relay runs, and if nothing is recorded
 }
 
 // Name returns the stream's name.
@@ -259,6 +264,29 @@ func (s *Stream) Follow(ctx context.Context, from uint64, f func(pos uint64, lin
 
 // ErrNoJournal is returned by Follow where nothing is kept.
 var ErrNoJournal = errors.New("this relay keeps no journal; set state.dir")
+
+// What Stream.WriteRecording can return. Use errors.Is.
+var (
+	ErrNotRecorded = errors.New("this stream is not recorded; set its record.dir")
+	ErrNoRecording = evidence.ErrNothing
+)
+
+// Recording is a stream's recording on disk, for verification.
+type Recording = record.Recording
+
+// OpenRecording opens the directory of a stream's recording, a segment of it
+// (.rtpdump) or a Matroska file that a relay cut from it.
+func OpenRecording(name string) (*Recording, error) { return record.Open(name) }
+
+// WriteRecording writes what viewers were sent, from the keyframe before one
+// canonical timestamp of video to another, as a Matroska file, without transcoding.
+func (s *Stream) WriteRecording(ctx context.Context, from, to uint64, w io.Writer) error {
+	r := s.recorder.Load()
+	if r == nil {
+		return ErrNotRecorded
+	}
+	return r.Cut(ctx, from, to, w)
+}
 
 // DecodeEvent reads the bytes of an event.
 func DecodeEvent(b []byte) (Event, error) { return marker.DecodeEvent(b) }

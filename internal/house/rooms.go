@@ -49,6 +49,7 @@ var rooms = []room{
 	{dir: "internal/stream", imports: []string{"media/", "sync/"}, built: true},
 
 	{dir: "media/egress", imports: join([]string{"media/forward", "media/udp", "media/congestion", "media/ice", "media/srtp"}, bytesOf), built: true},
+	{dir: "media/record", imports: join([]string{"media/forward", "media/evidence"}, bytesOf), built: true},
 	{dir: "media/ingest", imports: join([]string{"media/forward", "media/udp"}, bytesOf), built: true},
 	{dir: "sync/journal", imports: events, built: true},
 	{dir: "sync/tiles", imports: events, built: true},
@@ -58,6 +59,7 @@ var rooms = []room{
 	{dir: "media/ice", pure: true, built: true},
 	{dir: "media/srtp", imports: bytesOf, pure: true, built: true},
 	{dir: "media/congestion", imports: bytesOf, pure: true, built: true},
+	{dir: "media/evidence", imports: join([]string{"media/forward"}, bytesOf), pure: true, built: true},
 	{dir: "media/forward", imports: bytesOf, pure: true, built: true},
 	{dir: "sync/transcript", imports: events, pure: true, built: true},
 	{dir: "sync/window", imports: events, pure: true, built: true},

@@ -49,6 +49,8 @@ type Shell struct {
 	Left func(id string)
 	// Journal is where everything that is decided is kept; nil keeps nothing.
 	Journal *journal.Journal
+	// Recorder is given everything that viewers are sent; nil records nothing.
+	Recorder Recorder
 	// Transcript makes the log one that nobody can change unnoticed; nil if nothing is
 	// kept.
 	Transcript *Transcript
@@ -61,6 +63,11 @@ type Transcript struct {
 	Signer func(log marker.LogID) (*transcript.Signer, error)
 	// Witness is told of each checkpoint. It does not wait.
 	Witness func(note string)
+}
+
+// Recorder keeps packets. Put takes a reference on the buffer, and does not block.
+type Recorder interface {
+	Put(p *forward.Packet, capturedAt time.Time)
 }
 
 // Metrics is told what viewers see and what is dropped. Its methods are called

@@ -19,6 +19,9 @@ var _ Output = (*Loop)(nil)
 
 // Forward implements Output.
 func (l *Loop) Forward(p *forward.Packet) {
+	if l.sh.Recorder != nil {
+		l.sh.Recorder.Put(p, l.core.tracks[p.Track].clock.At(p.TS, p.Arrival).Capture)
+	}
 	if len(l.watching) > 0 {
 		l.batch.Add(p)
 		l.gather.Forwarded(p)

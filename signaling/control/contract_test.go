@@ -74,4 +74,5 @@ func init() {
 	openapi3filter.RegisterBodyDecoder("text/event-stream", text)
 	openapi3filter.RegisterBodyDecoder("application/yaml", text)
 	openapi3filter.RegisterBodyDecoder("text/plain; charset=utf-8", text)
+	openapi3filter.RegisterBodyDecoder("video/matroska", text)
 }

@@ -58,6 +58,10 @@ type Stream interface {
 	// part if there is one, as they become durable, until ctx ends or f fails. With
 	// toEnd it returns at the newest.
 	Follow(ctx context.Context, from uint64, toEnd bool, f func(pos uint64, line, payload []byte) error) error
+	// Recording writes what viewers were sent, from the keyframe before one canonical
+	// timestamp of video to another, as a Matroska file. It wraps ErrNotRecorded or
+	// ErrNoRecording, having written nothing, if there is none.
+	Recording(ctx context.Context, from, to uint64, w io.Writer) error
 	// Snapshot returns the state, as viewers get it: a JSON object.
 	Snapshot(ctx context.Context) ([]byte, error)
 	// Info describes the stream: a value that encodes to a JSON object.
@@ -107,6 +111,8 @@ type Options struct {
 	Logs Logs
 	// MaxSubscribers is how many callers may follow events at a time: 1,024.
 	MaxSubscribers int
+	// MaxReaders is how many callers may read recordings at a time: 4.
+	MaxReaders int
 }
 
 func (o Options) withDefaults() Options {
@@ -121,6 +127,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxSubscribers == 0 {
 		o.MaxSubscribers = 1024
+	}
+	if o.MaxReaders == 0 {
+		o.MaxReaders = 4
 	}
 	return o
 }
@@ -140,6 +149,7 @@ type handler struct {
 	streams     Streams
 	opts        Options
 	subscribers atomic.Int64
+	readers     atomic.Int64
 }
 
 // Handler returns the handler of /v1/streams and what is below it, and of
@@ -170,6 +180,7 @@ func Handler(streams Streams, authority auth.Authority, opts Options) http.Handl
 	route(windows+"/{window}/void", http.MethodPost, auth.Mark, h.closeWindow(marker.Void))
 	route(windows+"/{window}/actions", http.MethodPost, auth.Act, h.act)
 	route(windows+"/{window}/receipts/{id}", http.MethodGet, auth.Act, h.receipt)
+	route("/v1/streams/{stream}/recording", http.MethodGet, auth.Read, h.recording)
 	route("/v1/streams/{stream}/journal", http.MethodGet, auth.Mark, h.journal)
 	route("/v1/streams/{stream}/log/export", http.MethodGet, auth.Read, h.export)
 	if opts.Logs != nil {

@@ -144,6 +144,14 @@ func (t *table) Receipt(_ context.Context, _, id, _ string, _ auth.Identity) (an
 	return json.RawMessage(`{"receipt":{},"action":{},"proof":null}`), t.err
 }
 
+func (t *table) Recording(_ context.Context, from, to uint64, w io.Writer) error {
+	if t.err != nil {
+		return t.err
+	}
+	_, err := fmt.Fprintf(w, "film from %d to %d", from, to)
+	return err
+}
+
 func (t *table) Keeps() bool { return true }
 
 func (t *table) Export(_ context.Context, w io.Writer, payloads bool) error {
@@ -239,6 +247,20 @@ var calls = []call{
 	{name: "switch, another type", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, kind: "text/plain", status: 415},
 	{name: "switch fails", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, err: errors.New("secret cause"), status: 500},
 	{name: "switch is late", method: "POST", path: "/v1/streams/wheel/inputs/switch", token: "ops", body: `{"input":"backup"}`, err: context.DeadlineExceeded, status: 503, header: retry},
+	{name: "recording", method: "GET", path: "/v1/streams/wheel/recording?from=160000000000000&to=160000000090000", token: "reader", status: 200,
+		want: "film from 160000000000000 to 160000000090000", header: map[string]string{"Content-Type": "video/matroska"}},
+	{name: "recording of a moment", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 200},
+	{name: "recording from nowhere", method: "GET", path: "/v1/streams/wheel/recording?to=5", token: "reader", status: 400, want: `"field":"from"`},
+	{name: "recording to nothing", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=x", token: "reader", status: 400, want: `"field":"to","value":"x"`},
+	{name: "recording backwards", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=4", token: "reader", status: 400, want: `"allowed":"from 5 to an hour`},
+	{name: "recording of too much", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=324000006", token: "reader", status: 400, want: `"field":"to"`},
+	{name: "recording without a token", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", status: 401},
+	{name: "recording of another's stream", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "guest", status: 403},
+	{name: "recording of no stream", method: "GET", path: "/v1/streams/nowhere/recording?from=5&to=5", token: "reader", status: 404},
+	{name: "recording that is not kept", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 404, err: ErrNoRecording, want: "no recording of that time"},
+	{name: "no recording at all", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 404, err: ErrNotRecorded, want: "set its record.dir"},
+	{name: "recording fails", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 500, err: errors.New("secret cause")},
+	{name: "recording is late", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 503, err: context.DeadlineExceeded, header: retry},
 
 	{name: "events without a token", method: "GET", path: "/v1/streams/wheel/events", status: 401},
 	{name: "events of another's stream", method: "GET", path: "/v1/streams/wheel/events", token: "guest", status: 403},

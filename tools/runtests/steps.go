@@ -51,7 +51,7 @@ func steps() []step {
 		{name: "network", what: "sessions over bad networks", complete: true, run: network("1", "2m", "^Test(CrowdLatency|Source)$")},
 		{name: "source", what: "what goes wrong with a studio's encoder", complete: true, run: source("1", "1m")},
 		{name: "fanout", what: "the relay's cost per packet beside plain pion and the floor", complete: true, run: fanout},
-		{name: "media", what: "pictures decoded by ffmpeg, captures read by tshark", complete: true, run: media},
+		{name: "media", what: "pictures and recordings decoded by ffmpeg, captures read by tshark", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", longOnly)},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m", "^$")},
@@ -188,7 +188,7 @@ func race(ctx context.Context, t *tally, out io.Writer) error {
 }
 
 func media(ctx context.Context, t *tally, out io.Writer) error {
-	return goTest(ctx, t, out, "", nil, "-tags", "media", "-count", "1", "-timeout", "5m", "./internal/studio/h264bar", "./internal/watch")
+	return goTest(ctx, t, out, "", nil, "-tags", "media", "-count", "1", "-timeout", "5m", "./internal/studio/h264bar", "./internal/watch", "./test/media")
 }
 
 func readme(ctx context.Context, t *tally, out io.Writer) error {

@@ -1,0 +1,109 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/framelock/relay/signaling/problem"
+)
+
+// Why there is nothing to answer with.
+var (
+	// ErrNotRecorded: the stream is not recorded.
+	ErrNotRecorded = errors.New("this stream is not recorded; set its record.dir")
+	// ErrNoRecording: nothing was recorded at that time, or it is kept no more.
+	ErrNoRecording = errors.New("no recording of that time")
+)
+
+// videoRate is how many canonical timestamps of video there are in a second.
+const videoRate = 90000
+
+// maxRecording is how long a piece of a recording may be, in timestamps.
+const maxRecording = 3600 * videoRate
+
+// recording answers with what viewers were sent from one timestamp to another, as a
+// Matroska file.
+func (h *handler) recording(w http.ResponseWriter, r *http.Request) {
+	s, ok := h.stream(w, r)
+	if !ok {
+		return
+	}
+	from, ok := timestamp(w, r, "from")
+	if !ok {
+		return
+	}
+	to, ok := timestamp(w, r, "to")
+	if !ok {
+		return
+	}
+	if to < from || to-from > maxRecording {
+		problem.Write(w, http.StatusBadRequest, "that is no piece of a recording",
+			problem.Field("to", strconv.FormatUint(to, 10), "from "+strconv.FormatUint(from, 10)+" to an hour (324000000) later"))
+		return
+	}
+	if n := h.readers.Add(1); n > int64(h.opts.MaxReaders) {
+		h.readers.Add(-1)
+		problem.Write(w, http.StatusServiceUnavailable, "too many callers read recordings; come back later", problem.RetryAfter(5*time.Second))
+		return
+	}
+	defer h.readers.Add(-1)
+	body := &recordingBody{w: w, control: http.NewResponseController(w), timeout: h.opts.WriteTimeout, head: r.Method == http.MethodHead}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	err := s.Recording(ctx, from, to, body)
+	switch {
+	case err == nil || errors.Is(err, errOnlyHead):
+	case body.begun:
+		h.opts.Logger.Error("a recording was sent in part", "path", r.URL.Path, "error", err)
+		panic(http.ErrAbortHandler) // so that the caller does not take it for whole
+	case errors.Is(err, ErrNotRecorded), errors.Is(err, ErrNoRecording):
+		problem.Write(w, http.StatusNotFound, err.Error())
+	default:
+		h.fail(w, r, err)
+	}
+}
+
+// timestamp reads a canonical timestamp, or answers 400.
+func timestamp(w http.ResponseWriter, r *http.Request, field string) (uint64, bool) {
+	text := r.URL.Query().Get(field)
+	ts, err := strconv.ParseUint(text, 10, 53)
+	if err != nil {
+		problem.Write(w, http.StatusBadRequest, "that is no canonical timestamp",
+			problem.Field(field, text, "the ts of a frame of video, from 0 to 9007199254740991"))
+		return 0, false
+	}
+	return ts, true
+}
+
+// errOnlyHead ends the answer to a HEAD request.
+var errOnlyHead = errors.New("only the head was asked for")
+
+// recordingBody begins the answer when there is something to say.
+type recordingBody struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	head    bool
+	begun   bool
+}
+
+// Write implements io.Writer.
+func (b *recordingBody) Write(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		head := b.w.Header()
+		head.Set("Content-Type", "video/matroska")
+		head.Set("Cache-Control", "no-store")
+		head.Set("X-Content-Type-Options", "nosniff")
+		b.w.WriteHeader(http.StatusOK)
+	}
+	if b.head {
+		return 0, errOnlyHead
+	}
+	// The server's own deadline is for whole answers.
+	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
+	return b.w.Write(p)
+}
