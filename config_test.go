@@ -54,7 +54,7 @@ var fields = map[string]struct{ def, bad string }{
 	"streams.table-1.capture_offset":         {"0s", "-3s"},
 	"streams.table-1.history":                {"10s", "999ms"},
 	"streams.table-1.state_limit":            {"65536", "1000"},
-	"streams.table-1.record.dir":             {"recordings", "relay.yaml"},
+	"streams.table-1.record.dir":             {"", "config.go"},
 	"streams.table-1.record.max_age":         {"24h0m0s", "59s"},
 	"streams.table-1.record.max_size":        {"68719476736", "1000"},
 	"streams.table-1.rtp.sdp":                {"", "missing.sdp"},
