@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/framelock/relay/internal/stream"
-	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/evidence"
+	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/media/record"
 	"github.com/framelock/relay/sync/marker"

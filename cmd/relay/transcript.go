@@ -88,6 +88,7 @@ func openExport(cmd *cobra.Command, path string) (io.ReadCloser, error) {
 func newTranscriptVerifyCmd() *cobra.Command {
 	var out output
 	var kept audit.Kept
+	var recording string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Check an export, offline",
@@ -110,6 +111,11 @@ holds the export's own key signed it. docs/transcript.md explains every finding.
 				return err
 			}
 			defer in.Close()
+			if recording != "" {
+				if kept.Recording, err = frameHashes(recording); err != nil {
+					return fmt.Errorf("--recording: %w", err)
+				}
+			}
 			r, err := audit.Verify(in, kept)
 			if err != nil {
 				return err
@@ -120,6 +126,7 @@ holds the export's own key signed it. docs/transcript.md explains every finding.
 				fmt.Fprintf(w, "checkpoints\t%d\tby %d keys, %s\n", r.Checkpoints, len(r.Keys), trust(r.Trusted))
 				fmt.Fprintf(w, "actions\t%d\taccepted %d, rejected %d, in %d windows\n", r.Accepted+r.Rejected, r.Accepted, r.Rejected, r.Windows)
 				fmt.Fprintf(w, "payloads\t%d\tchecked\n", r.Payloads)
+				fmt.Fprintf(w, "frames\t%d\thashed, of which %d were compared with a recording\n", r.FrameHashes, r.FramesChecked)
 				fmt.Fprintf(w, "kept\t%d\tcheckpoints agree, and %d receipts\n", r.KeptCheckpoints, r.KeptReceipts)
 				fmt.Fprintf(w, "findings\t%d\t\n", r.Found)
 			})
@@ -141,6 +148,7 @@ holds the export's own key signed it. docs/transcript.md explains every finding.
 	cmd.Flags().StringArrayVar(&kept.Keys, "key", nil, "a verifier key of the log that you trust, got from elsewhere (may be repeated)")
 	cmd.Flags().StringArrayVar(&kept.Checkpoints, "checkpoint", nil, "file of checkpoints that a viewer or witness kept (may be repeated)")
 	cmd.Flags().StringArrayVar(&kept.Receipts, "receipt", nil, "file of receipts that a viewer kept, a line each (may be repeated)")
+	cmd.Flags().StringVar(&recording, "recording", "", "compare the frame hashes with this: a stream's recording directory, a segment of it (.rtpdump) or a video.mkv of relay round export")
 	return cmd
 }
 

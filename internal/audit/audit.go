@@ -17,11 +17,19 @@ type Kept struct {
 	Keys        []string // note verifier keys that are trusted
 	Checkpoints []string // files of signed notes, or of JSON lines with a "note"
 	Receipts    []string // files of receipts, a line each
+	// Recording returns the hash of a frame of a track in a recording; nil compares none.
+	Recording func(track string, ts uint64) (hash [32]byte, ok bool)
 }
 
 // evidence reads the files.
 func (k Kept) evidence() (transcript.Evidence, error) {
 	e := transcript.Evidence{Keys: k.Keys}
+	if k.Recording != nil {
+		e.FrameHashes = func(track string, ts uint64) (transcript.Hash, bool) {
+			hash, ok := k.Recording(track, ts)
+			return transcript.Hash(hash), ok
+		}
+	}
 	for _, path := range k.Checkpoints {
 		text, err := os.ReadFile(path)
 		if err != nil {
