@@ -88,6 +88,10 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	case "/v1/streams/wheel/log/export":
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		http.ServeFile(w, r, filepath.Join(transcripts, "wheel.ndjson"))
+	case "/v1/streams/wheel/recording":
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no recording of that time"}`)
 	case "/v1/streams/cut/log/export":
 		w.Header().Set("Content-Length", "1000000")
 		io.WriteString(w, "{")
