@@ -2,18 +2,25 @@ package stream
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/framelock/relay/media/codec"
+	"github.com/framelock/relay/media/evidence"
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/media/packet"
+	"github.com/framelock/relay/media/record"
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 )
@@ -448,8 +455,75 @@ func TestEveryBufferIsGivenBack(t *testing.T) {
 func TestPacketPathAllocatesNothing(t *testing.T) {
 	tb := newTable(t)
 	sink := &silent{}
-	core := NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, newPast(1), tb.pool, sink)
-	tb.core = core
+	tb.core = NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, newPast(1), tb.pool, sink)
+	frameAllocatesNothing(t, tb)
+	if sink.packets < 700*7 {
+		t.Errorf("only %d packets were forwarded", sink.packets)
+	}
+}
+
+// recorded forwards as a loop with a recorder does.
+type recorded struct {
+	silent
+	l *Loop
+}
+
+func (r *recorded) Forward(p *forward.Packet) { r.l.Forward(p) }
+
+// written counts what a recorder writes.
+type written struct{ bytes, dropped atomic.Int64 }
+
+func (w *written) Recorded(bytes int)      { w.bytes.Add(int64(bytes)) }
+func (w *written) SegmentBegun()           {}
+func (w *written) Kept(int, int64)         {}
+func (w *written) Dropped(_ string, n int) { w.dropped.Add(int64(n)) }
+
+func taken(pool *packet.Pool, n int) (list []*packet.Buffer) {
+	for range n {
+		list = append(list, pool.Get())
+	}
+	return list
+}
+
+// TestRecordedPacketPathAllocatesNothing has the recorder at work beside the loop: it
+// allocates nothing for a packet either.
+func TestRecordedPacketPathAllocatesNothing(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	tb := newTable(t)
+	tb.pool = packet.NewPool(1 << 14)
+	for _, b := range taken(tb.pool, 1<<13) { // as many as history and recorder may hold
+		b.Release()
+	}
+	w := &written{}
+	r, err := record.New(record.Options{
+		Dir: t.TempDir(), Stream: "wheel", Tracks: evidence.Tracks{codec.H264}, MaxAge: time.Hour, MaxSize: 1 << 30,
+		Now: func() time.Time { return epochStart }, Logger: slog.New(slog.DiscardHandler), Metrics: w,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	l := &Loop{sh: Shell{Recorder: r}}
+	l.core = NewCore(tb.core.cfg, journal.Lease{Log: 1, SeqEnd: 1 << 20}, newPast(1), tb.pool, &recorded{l: l})
+	tb.core = l.core
+	frameAllocatesNothing(t, tb)
+	cancel()
+	<-done
+	if n := w.bytes.Load() / 1100; n+w.dropped.Load() < 700*7 {
+		t.Errorf("about %d packets were recorded and %d dropped", n, w.dropped.Load())
+	}
+	tb.core.Close()
+	if n := tb.pool.Live(); n != 0 {
+		t.Errorf("%d buffers are still held", n)
+	}
+}
+
+// frameAllocatesNothing sends frames of 7 packets until the history is full, and then
+// counts.
+func frameAllocatesNothing(t *testing.T, tb *table) {
+	t.Helper()
 	payload := append([]byte{0x65}, make([]byte, 1100)...)
 	send := func() {
 		for i := range 7 {
@@ -461,21 +535,18 @@ func TestPacketPathAllocatesNothing(t *testing.T) {
 			}
 			b.Data = append(b.Data, payload...)
 			h, _ := parse(b.Data)
-			core.Media(forward.Video, tb.feed.from, forward.Arrival{Buffer: b, Header: h, At: tb.now})
+			tb.core.Media(forward.Video, tb.feed.from, forward.Arrival{Buffer: b, Header: h, At: tb.now})
 			tb.feed.seq++
 		}
 		payload[0] = 0x41
 		tb.feed.ts += ticks
 		tb.now = tb.now.Add(interval)
 	}
-	for range 400 { // fill the history
+	for range 400 {
 		send()
 	}
 	if n := testing.AllocsPerRun(300, send); n != 0 {
 		t.Errorf("%v allocations per frame of 7 packets, want 0", n)
-	}
-	if sink.packets < 700*7 {
-		t.Errorf("only %d packets were forwarded", sink.packets)
 	}
 }
 
