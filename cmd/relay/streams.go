@@ -42,6 +42,7 @@ type streamInfo struct {
 		Source  string `json:"source"`
 		Packets uint64 `json:"packets"`
 		Lost    uint64 `json:"lost"`
+		Foreign uint64 `json:"foreign"`
 	} `json:"tracks"`
 }
 
