@@ -38,7 +38,7 @@ and open the page that it names. To use your own camera, begin with
 	root.PersistentFlags().StringVar(&g.logFormat, "log-format", "auto", "text, json, or auto: text on a terminal and json otherwise")
 	root.AddCommand(
 		newServeCmd(g), newDemoCmd(g), newConfigCmd(), newTokenCmd(), newStreamsCmd(), newInputsCmd(), newMarkCmd(), newTranscriptCmd(), newRoundCmd(),
-		newWatchCmd(g), newStudioCmd(g), newCroupierCmd(g), newDoctorCmd(), newVersionCmd(),
+		newWatchCmd(g), newDoctorCmd(), newCalibrateCmd(g), newStudioCmd(g), newCroupierCmd(g), newVersionCmd(),
 	)
 	return root
 }

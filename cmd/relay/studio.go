@@ -82,6 +82,7 @@ func (s *studioFlags) add(f *pflag.FlagSet, cfg *studio.Config) {
 	f.BoolVar(&cfg.RTCPMux, "rtcp-mux", false, "send RTCP to the RTP port")
 	f.BoolVar(&cfg.SenderReports, "sender-reports", cfg.SenderReports, "send RTCP sender reports, which say when frames were captured")
 	f.BoolVar(&cfg.ObeyPLI, "obey-pli", false, "answer a PLI with a keyframe, by skipping to the clip's next one")
+	f.DurationVar(&cfg.EncoderDelay, "encoder-delay", 0, "how much too late the sender reports say that frames were captured, -2s to 2s")
 	f.BoolVar(&cfg.SDPParameterSets, "sdp-parameter-sets", false, "leave H.264 parameter sets to the SDP")
 	f.Float64Var(&cfg.Impair.Loss, "loss", 0, "part of the packets to lose, 0 to 1")
 	f.Float64Var(&cfg.Impair.Duplicate, "duplicate", 0, "part of the packets to send twice, 0 to 1")
@@ -192,7 +193,7 @@ func studioUsage(err error) error {
 	}
 	flag, ok := map[string]string{
 		"Video.To": "to", "Video.Local": "from", "Video.PayloadType": "payload-type", "Audio.To": "audio-to",
-		"Audio.PayloadType": "audio-payload-type", "Audio.SSRC": "ssrc", "PacketSize": "packet-size",
+		"Audio.PayloadType": "audio-payload-type", "Audio.SSRC": "ssrc", "EncoderDelay": "encoder-delay", "PacketSize": "packet-size",
 		"Impair.Loss": "loss", "Impair.Duplicate": "duplicate", "Impair.Reorder": "reorder",
 	}[field.Field]
 	if !ok {

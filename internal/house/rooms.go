@@ -17,7 +17,7 @@ var (
 	bytesOf = []string{"media/packet", "media/codec"}
 	events  = []string{"sync/timeline", "sync/marker", "sync/state", "sync/window", "sync/transcript"}
 	cores   = join(bytesOf, []string{"media/forward", "signaling/sdp"}, events)
-	tools   = []string{"internal/barcode", "internal/studio", "internal/watch", "internal/croupier", "internal/demo", "internal/audit", "internal/doctor"}
+	tools   = []string{"internal/barcode", "internal/studio", "internal/watch", "internal/croupier", "internal/demo", "internal/audit", "internal/doctor", "internal/calibrate"}
 )
 
 // rooms is the house of docs/architecture.md. Imports point down this list, never
@@ -34,6 +34,7 @@ var rooms = []room{
 	{dir: "internal/watch", imports: join([]string{"internal/barcode"}, cores), built: true},
 	{dir: "internal/studio", imports: join([]string{"internal/barcode"}, bytesOf), built: true},
 	{dir: "internal/barcode", pure: true, built: true},
+	{dir: "internal/calibrate", pure: true, built: true},
 	{dir: "internal/doctor", pure: true, built: true},
 
 	{dir: "internal/impair", built: true}, // a bad network, for tests

@@ -17,6 +17,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/framelock/relay/internal/studio/clips"
 	"github.com/framelock/relay/media/codec"
@@ -40,6 +41,9 @@ type Config struct {
 	// SenderReports sends an RTCP sender report with the first packet of a track
 	// and every second from then on. Each pairs a capture time with its timestamp.
 	SenderReports bool
+	// EncoderDelay is how much later than its capture a frame is said to be captured
+	// by the sender reports, as by encoders that stamp what comes out: -2 s to 2 s.
+	EncoderDelay time.Duration
 	// SDPParameterSets leaves H.264 parameter sets out of the stream: they are in
 	// the SDP alone.
 	SDPParameterSets bool
@@ -123,6 +127,7 @@ func (c Config) Validate() error {
 		check(c.FPS >= 0 && c.FPS <= 120, "FPS", c.FPS, "1 to 120, or 0 for the clip's own"),
 		check(c.PacketSize >= 200 && c.PacketSize <= 1460, "PacketSize", c.PacketSize, "200 to 1460 bytes"),
 		check(len(c.CNAME) >= 1 && len(c.CNAME) <= 255, "CNAME", c.CNAME, "1 to 255 bytes"),
+		check(c.EncoderDelay.Abs() <= 2*time.Second, "EncoderDelay", c.EncoderDelay, "-2s to 2s"),
 		check(rate(c.Impair.Loss), "Impair.Loss", c.Impair.Loss, "0 to 1"),
 		check(rate(c.Impair.Duplicate), "Impair.Duplicate", c.Impair.Duplicate, "0 to 1"),
 		check(rate(c.Impair.Reorder), "Impair.Reorder", c.Impair.Reorder, "0 to 1"),

@@ -115,7 +115,7 @@ func (r *run) playFrame(captured time.Time) error {
 		r.cfg.OnFrame(record)
 	}
 	if r.cfg.SenderReports && step >= r.videoReport {
-		r.video.report(captured, record.TS)
+		r.video.report(captured.Add(r.cfg.EncoderDelay), record.TS)
 		r.videoReport = step + uint64(r.fps)
 	}
 	r.video.send(record.TS, p.payloads, true)
@@ -131,7 +131,7 @@ func (r *run) playTone(captured time.Time) {
 	}
 	timestamp := r.cfg.Audio.Timestamp + uint32(step*toneTicks) + r.jumped(toneClock)
 	if r.cfg.SenderReports && step >= r.audioReport {
-		r.audio.report(captured, timestamp)
+		r.audio.report(captured.Add(r.cfg.EncoderDelay), timestamp)
 		r.audioReport = step + tonesPerSecond
 	}
 	r.audio.send(timestamp, r.tone[step%uint64(len(r.tone)):][:1], false)

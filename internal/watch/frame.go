@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -21,6 +22,7 @@ type Frame struct {
 	Complete bool
 	Packets  int
 	Arrival  time.Time // of the packet that came last
+	Captured time.Time // as the relay's newest clock says; zero before there is one
 	Marks    []Mark    // what the header extension said on the frame's packets
 }
 
@@ -29,6 +31,21 @@ type Mark struct {
 	Seq          uint32 // low 32 bits
 	RefTS        uint32 // the frame that the event refers to
 	Late, Repeat bool
+}
+
+// Key reports whether the frame is complete and a keyframe.
+func (f *Frame) Key() bool {
+	switch f.Codec {
+	case webrtc.MimeTypeH264:
+		for nal := range bytes.SplitSeq(f.Data, []byte{0, 0, 0, 1}) {
+			if len(nal) > 0 && nal[0]&0x1f == 5 { // IDR (ITU-T H.264, table 7-1)
+				return true
+			}
+		}
+	case webrtc.MimeTypeVP8:
+		return len(f.Data) > 0 && f.Data[0]&1 == 0 // RFC 6386, section 9.1
+	}
+	return false
 }
 
 // Hash returns the hash of the frame's coded bytes, as a frame_hash event gives it.

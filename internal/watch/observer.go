@@ -169,6 +169,9 @@ func (o *observer) frame(b *building) {
 		TS: o.clock.extend(b.ts), RTPTimestamp: b.ts, Codec: b.codec,
 		Complete: !b.broken, Packets: len(b.packets), Arrival: b.lastAt,
 	}
+	if o.clock.TS != 0 {
+		f.Captured = o.clock.captured(b.ts)
+	}
 	for _, p := range b.packets {
 		if m := p.mark; m != nil && !m.heartbeat {
 			f.Marks = append(f.Marks, Mark{Seq: m.seq, RefTS: m.refTS, Late: m.late, Repeat: m.repeat})

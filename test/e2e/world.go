@@ -27,6 +27,8 @@ type World struct {
 	Stream string
 	// MediaOptions are further keys of the configuration's media section.
 	MediaOptions string
+	// StudioFlags are further flags of the relay's own studio.
+	StudioFlags []string
 
 	HTTP         string // address of the viewer-facing listener, once the relay runs
 	udp          string // address of the viewers' media
@@ -88,8 +90,9 @@ func (w *World) StudioLog() string { return filepath.Join(w.Dir, "studio.jsonl")
 
 // StartStudio starts the relay's own studio.
 func (w *World) StartStudio(codec, clip string) error {
-	p, err := StartProcess(w.Dir, w.freeName("studio"), w.Relay, "studio", "--codec", codec, "--clip", clip,
-		"--to", w.video, "--audio-to", w.audio, "--log", w.StudioLog())
+	args := append([]string{w.Relay, "studio", "--codec", codec, "--clip", clip,
+		"--to", w.video, "--audio-to", w.audio, "--log", w.StudioLog()}, w.StudioFlags...)
+	p, err := StartProcess(w.Dir, w.freeName("studio"), args...)
 	w.studio = p
 	return err
 }
