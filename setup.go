@@ -160,6 +160,23 @@ func (c *RTPConfig) describe() (d description, err error) {
 	return d, nil
 }
 
+// Listen returns where the studio's tracks come in, host:port, whether an SDP file or
+// the configuration itself says so; empty for a track that the stream does not have.
+// An error names the key below rtp.
+func (c *RTPConfig) Listen() (video, audio string, err error) {
+	d, err := c.describe()
+	if err != nil {
+		return "", "", err
+	}
+	if d.Video != nil {
+		video = d.Video.listen
+	}
+	if d.Audio != nil {
+		audio = d.Audio.listen
+	}
+	return video, audio, nil
+}
+
 // listening says where the relay receives what an SDP describes: at the address
 // that the studio sends to.
 func listening(m *sdp.StudioMedia) *described {

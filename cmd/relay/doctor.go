@@ -159,15 +159,18 @@ func doctorConfig(cfg *relay.Config) *doctor.Config {
 	return c
 }
 
-// rtpListeners returns the addresses that a stream's tracks come in on, by key. What
-// an SDP file names is not among them.
+// rtpListeners returns the addresses that a stream's tracks come in on, by what names
+// them.
 func rtpListeners(name string, s *relay.StreamConfig) map[string]string {
 	at := map[string]string{}
-	if v := s.RTP.Video; v != nil {
-		at["streams."+name+".rtp.video.listen"] = v.Listen
+	video, audio, err := s.RTP.Listen()
+	if err != nil {
+		return at // relay.New has said so
 	}
-	if a := s.RTP.Audio; a != nil {
-		at["streams."+name+".rtp.audio.listen"] = a.Listen
+	for track, address := range map[string]string{"video": video, "audio": audio} {
+		if address != "" {
+			at["streams."+name+".rtp."+track] = address
+		}
 	}
 	return at
 }
