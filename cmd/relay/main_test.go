@@ -85,6 +85,11 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusCreated)
 		io.WriteString(w, `{"id":"r1","seq":124,"epoch":1,"ts":160000000000000,"frame":48213,`+
 			`"capture_time":"2026-11-22T12:00:00.25Z","error_ms":0.4,"late_ms":12.5,"clock":"sender_report"}`)
+	case "/v1/streams/wheel/inputs", "/v1/streams/wheel/inputs/switch":
+		io.WriteString(w, `{"active":"backup","reason":"operator","since":"2026-11-22T12:00:00Z","inputs":[`+
+			`{"input":"primary","state":"silent","tracks":[{"track":"v0","ssrc":7,"packets":9,"foreign":1}]},`+
+			`{"input":"backup","state":"on","tracks":[{"track":"v0","ssrc":8,"source":"127.0.0.1:4000","packets":5,"foreign":0,`+
+			`"paths":[{"packets":5,"first":4,"differ":0},{"packets":4,"first":1,"differ":0}]}]}]}`)
 	case "/v1/streams/wheel/log/export":
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		http.ServeFile(w, r, filepath.Join(transcripts, "wheel.ndjson"))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pion/rtp/codecs"
+	"pgregory.net/rapid"
 
 	"github.com/framelock/relay/media/codec"
 	"github.com/framelock/relay/media/forward"
@@ -364,4 +365,56 @@ func TestAFrameThatIsBrokenOff(t *testing.T) {
 	} else {
 		releaseAll(burst)
 	}
+}
+
+// Whatever happens to two encoders, in whatever order: no frame is mixed of two, names
+// go forward, an event is on the frame that was meant, and every buffer is given back.
+func TestAnythingMayHappenToTwoEncoders(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p := newPair(t, func(c *Config) {
+			if rapid.Bool().Draw(r, "returns") {
+				c.Backup.ReturnAfter = time.Second
+			}
+			if rapid.Bool().Draw(r, "held") {
+				c.Hold = 300 * time.Millisecond
+			}
+		})
+		p.obeys = rapid.Bool().Draw(r, "obeys")
+		p.film(30)
+		for range rapid.IntRange(1, 8).Draw(r, "steps") {
+			e := forward.Encoder(rapid.IntRange(0, 1).Draw(r, "encoder"))
+			g := p.encoders[e]
+			switch rapid.SampledFrom([]string{"kill", "revive", "switch", "jump", "lose", "whole"}).Draw(r, "what") {
+			case "kill":
+				p.dead[e] = true
+			case "revive":
+				p.dead[e] = false
+			case "switch":
+				if err := p.core.SwitchInput(e, p.now); err != nil && !errors.Is(err, ErrInputSilent) {
+					t.Fatal(err)
+				}
+			case "jump":
+				g.jump(int32(rapid.SampledFrom([]int{-10, 2, 10}).Draw(r, "seconds")) * 90000)
+			case "lose":
+				n, every := 0, rapid.IntRange(2, 40).Draw(r, "one of")
+				g.deliver = func(s sent) {
+					if n++; n%every != 0 {
+						g.arrive(s)
+					}
+				}
+			case "whole":
+				g.deliver = nil
+			}
+			p.film(rapid.IntRange(1, 60).Draw(r, "frames"))
+		}
+		p.advance(3 * time.Second)
+		p.compare(true)
+		p.core.Close()
+		if n := p.pool.Live(); n != 0 {
+			t.Fatalf("%d buffers are still held", n)
+		}
+		if t.Failed() {
+			r.FailNow()
+		}
+	})
 }
