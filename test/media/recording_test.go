@@ -90,7 +90,7 @@ func recorded(t *testing.T, codec, dir string) (log []studio.Record, events []re
 	}
 
 	c := studio.Default()
-	c.Codec, c.Frames = codec, frames
+	c.Codec, c.Frames = codec, frames+10 // so that the last that counts has left whole
 	c.Video.To, c.Audio.To = r.Addrs().Streams["wheel"].Video, r.Addrs().Streams["wheel"].Audio
 	var marks sync.WaitGroup
 	c.OnFrame = func(f studio.Record) {
@@ -114,11 +114,9 @@ func recorded(t *testing.T, codec, dir string) (log []studio.Record, events []re
 		}
 		events = append(events, e)
 	}
-	snapshot, err := wheel.Snapshot(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := fmt.Sprintf("http://%s/v1/streams/wheel/recording?from=%d&to=%d", r.Addrs().HTTP, snapshot.StateAt-90000*20, snapshot.StateAt)
+	log = log[:frames]
+	last := sentAll(t, wheel, events[0], log)
+	url := fmt.Sprintf("http://%s/v1/streams/wheel/recording?from=%d&to=%d", r.Addrs().HTTP, last-90000*20, last)
 	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +127,23 @@ func recorded(t *testing.T, codec, dir string) (log []studio.Record, events []re
 	}
 	http.DefaultClient.CloseIdleConnections()
 	return log, events, file
+}
+
+// sentAll waits until a frame after the log's last has been forwarded, and returns the
+// canonical timestamp of the last. The event is on frame 20.
+func sentAll(t *testing.T, wheel *relay.Stream, e relay.Event, log []studio.Record) (last uint64) {
+	t.Helper()
+	last = e.TS + uint64(log[len(log)-1].TS-log[20].TS)
+	for {
+		s, err := wheel.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.StateAt > last {
+			return last
+		}
+		<-time.After(5 * time.Millisecond)
+	}
 }
 
 func mark(t *testing.T, wheel *relay.Stream, f studio.Record) {
