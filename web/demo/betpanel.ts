@@ -14,13 +14,18 @@ export class BetPanel {
   private readonly bets = new Bets();
   private readonly layer = new BetLayer();
   private readonly buttons = new Map<number, HTMLButtonElement>();
+  private newest: WindowState | undefined; // as it was last told
   private round: WindowState | undefined; // the newest at the frame on screen
+  private share = -1; // as it was last drawn
   private open: boolean | undefined;
   private made = 0;
 
   constructor(private readonly framelock: Framelock, private readonly api: () => RelayApi) {
     this.build();
     framelock.events.on("frame", (frame) => this.frame(frame));
+    framelock.events.on("window", (window) => {
+      if (window.openTs >= (this.newest?.openTs ?? 0)) this.newest = window;
+    });
     framelock.events.on("event", ({ event, hidden }) => {
       const outcome = outcomeOf(event);
       if (outcome) this.settle(outcome, hidden);
@@ -51,13 +56,13 @@ export class BetPanel {
 
   private frame(frame: Frame): void {
     const before = this.round?.window;
-    this.round = this.framelock.windows.at(-1);
+    this.round = this.newest && this.framelock.window(this.newest.window);
     if (this.round?.window !== before) this.showChips();
     const { round } = this;
     const open = round?.phase === "open";
     this.showOpen(open);
     const left = open ? this.framelock.remainingMs(round) : undefined;
-    byId("countdown").style.setProperty("--left", String(open && frame.ts !== undefined ? (shareLeft(round, frame.ts) ?? 1) : 0));
+    this.showShare(open && frame.ts !== undefined ? (shareLeft(round, frame.ts) ?? 1) : 0);
     write("countdown-text", open ? (left === undefined ? "open" : `${(left / 1000).toFixed(1)} s`) : (round ? PHASES[round.phase] : "–"));
   }
 
@@ -92,6 +97,13 @@ export class BetPanel {
     byId<HTMLButtonElement>("verify").disabled = !proven;
     byId<HTMLButtonElement>("save-receipts").disabled = !proven;
     this.showChips();
+  }
+
+  private showShare(left: number): void {
+    const share = Math.round(left * 100) / 100;
+    if (share === this.share) return;
+    this.share = share;
+    byId("countdown").style.setProperty("--left", String(share));
   }
 
   private showOpen(open: boolean): void {

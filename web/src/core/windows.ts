@@ -141,10 +141,10 @@ export class WindowBook {
   changes(ts: number): WindowState[] {
     const changed: WindowState[] = [];
     for (const e of this.entries.values()) {
-      const state = stateOf(e, ts);
-      if (!state || state.phase === e.told) continue;
-      e.told = state.phase;
-      changed.push(state);
+      const phase = phaseOf(e, ts); // for every frame: makes nothing that is thrown away
+      if (!phase || phase === e.told) continue;
+      e.told = phase;
+      changed.push(stateOf(e, ts)!);
     }
     return changed;
   }
@@ -160,14 +160,20 @@ export class WindowBook {
   }
 }
 
-function stateOf(e: Entry, ts: number): WindowState | undefined {
+function endOf(e: Entry): number | undefined {
+  return e.closing?.closeTs ?? (e.rules.closes_ts || undefined);
+}
+
+function phaseOf(e: Entry, ts: number): WindowPhase | undefined {
   if (ts < e.openTs) return undefined;
-  const endTs = e.closing?.closeTs ?? (e.rules.closes_ts || undefined);
-  const common = { window: e.window, openTs: e.openTs, endTs, rules: e.rules, result: e.close?.result };
-  const reached = (fact: Fact | undefined) => fact !== undefined && ts >= fact.ts;
-  if (reached(e.void)) return { ...common, phase: "void" };
-  if (reached(e.close)) return { ...common, phase: "closed" };
-  return { ...common, phase: endTs !== undefined && ts >= endTs ? "closing" : "open" };
+  if (e.void && ts >= e.void.ts) return "void";
+  if (e.close && ts >= e.close.ts) return "closed";
+  return ts >= (endOf(e) ?? Infinity) ? "closing" : "open";
+}
+
+function stateOf(e: Entry, ts: number): WindowState | undefined {
+  const phase = phaseOf(e, ts);
+  return phase && { window: e.window, phase, openTs: e.openTs, endTs: endOf(e), rules: e.rules, result: e.close?.result };
 }
 
 /** Reads a window's rules, from a `window.open` or a snapshot. */
