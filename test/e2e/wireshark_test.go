@@ -78,7 +78,7 @@ func TestWireshark(t *testing.T) {
 }
 
 // markerKinds are numbers of docs/protocol.md, section 3.
-var markerKinds = map[string]uint64{"marker": 1, "state": 2, "outcome": 6, "void": 7}
+var markerKinds = map[string]uint64{"marker": 1, "state": 2, "window.open": 3, "window.closing": 4, "window.close": 5, "outcome": 6, "void": 7}
 
 // dissect has tshark show the markers of a capture, and the timestamps that its video
 // has.
