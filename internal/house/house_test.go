@@ -187,7 +187,7 @@ func Listen()            {}
 		"media/udp/conn_test.go": {Data: []byte("package udp\nfunc OnlyInTests() {}\n")},
 	}
 	const good = "# A\n## Walk 1: packet\n\n1. Read: `udp.Conn.ReadBatch`\n   and `udp.ring.push` it.\n\n" +
-		"## Walk 2: outcome\n1. `udp.Listen` on `GET /v1`.\n\n## Owners\n1. nobody\n"
+		"## Walk 2: outcome\n1. `udp.Listen` on `GET /v1`.\n\n## Walk 3: action\n1. `udp.Listen`\n\n## Owners\n1. nobody\n"
 	for name, tt := range map[string]struct {
 		doc  string
 		want []string
@@ -199,8 +199,8 @@ func Listen()            {}
 			[]string{"Walk 2: outcome: udp.OnlyInTests is no function of this repository"}},
 		"nameless": {strings.Replace(good, "`udp.Listen`", "listens", 1),
 			[]string{"Walk 2: outcome: step \"1. listens on `GET /v1`.\" names no function"}},
-		"one walk": {strings.Replace(good, "## Walk 2", "## Way 2", 1),
-			[]string{"1 walks with steps, want 2: a packet's and an outcome's"}},
+		"two walks": {strings.Replace(good, "## Walk 2", "## Way 2", 1),
+			[]string{"2 walks with steps, want 3: a packet's, an outcome's and an action's"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := CheckWalks(tt.doc, tree)

@@ -140,8 +140,8 @@ func CheckWalks(doc string, tree fs.FS) ([]string, error) {
 			}
 		}
 	}
-	if len(walks) != 2 {
-		found = append(found, fmt.Sprintf("%d walks with steps, want 2: a packet's and an outcome's", len(walks)))
+	if len(walks) != 3 {
+		found = append(found, fmt.Sprintf("%d walks with steps, want 3: a packet's, an outcome's and an action's", len(walks)))
 	}
 	return found, nil
 }
