@@ -90,6 +90,22 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			`{"input":"primary","state":"silent","tracks":[{"track":"v0","ssrc":7,"packets":9,"foreign":1}]},`+
 			`{"input":"backup","state":"on","tracks":[{"track":"v0","ssrc":8,"source":"127.0.0.1:4000","packets":5,"foreign":0,`+
 			`"paths":[{"packets":5,"first":4,"differ":0},{"packets":4,"first":1,"differ":0}]}]}]}`)
+	case "/v1/streams/wheel/windows":
+		if r.Method == http.MethodGet {
+			io.WriteString(w, `{"windows":[{"window":"r1","phase":"open","open_ts":160000000000000,"remaining_ms":4200,"rules":{}},`+
+				`{"window":"r0","phase":"closed","open_ts":159999990000000,"remaining_ms":0,"rules":{},"accepted":12,"rejected":1}]}`)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"id":"open:r1","seq":7,"epoch":1,"ts":160000000000000,"frame":48213,"capture_time":"2026-11-22T12:00:00.25Z",`+
+			`"error_ms":0.4,"late_ms":0,"clock":"sender_report","window":"r1","closes_ts":160000000900000}`)
+	case "/v1/streams/wheel/windows/r1/close", "/v1/streams/wheel/windows/r1/void":
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"id":"close:r1","seq":8,"epoch":1,"ts":160000000090000,"frame":48243,"capture_time":"2026-11-22T12:00:01.25Z",`+
+			`"error_ms":0.4,"late_ms":0,"clock":"sender_report"}`)
+	case "/v1/streams/wheel/windows/r1/actions":
+		io.WriteString(w, `{"type":"receipt","v":1,"id":"a1","window":"r1","verdict":"rejected","reason":"window_closed","order":3,`+
+			`"received_at":"2026-11-22T12:00:02Z","seen":0,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","commitment":"00"}`)
 	case "/v1/streams/wheel/log/export":
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		http.ServeFile(w, r, filepath.Join(transcripts, "wheel.ndjson"))

@@ -37,7 +37,7 @@ and open the page that it names. To use your own camera, begin with
 	root.PersistentFlags().StringVar(&g.logLevel, "log-level", "info", "least severe log lines to print: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&g.logFormat, "log-format", "auto", "text, json, or auto: text on a terminal and json otherwise")
 	root.AddCommand(
-		newServeCmd(g), newDemoCmd(g), newConfigCmd(), newTokenCmd(), newStreamsCmd(), newInputsCmd(), newMarkCmd(), newTranscriptCmd(), newRoundCmd(),
+		newServeCmd(g), newDemoCmd(g), newConfigCmd(), newTokenCmd(), newStreamsCmd(), newInputsCmd(), newMarkCmd(), newTranscriptCmd(), newRoundCmd(), newWindowsCmd(),
 		newWatchCmd(g), newDoctorCmd(), newCalibrateCmd(g), newStudioCmd(g), newCroupierCmd(g), newVersionCmd(),
 	)
 	return root
