@@ -87,14 +87,19 @@ export function countPictures(pictures: readonly DrawnPicture[]): PictureCount {
     drawn: pictures.length, skipped: 0, wrong: 0, unreadable: pictures.filter((p) => p.bar === null).length, interval,
   };
   let anchor: DrawnPicture | undefined;
+  let latest = 0; // number read last
   for (const [i, p] of named.entries()) {
     const before = named[i - 1];
     const frames = before ? Math.round((p.ts! - before.ts!) / interval) : 1;
     // A second without a picture is a studio that paused.
     if (frames > 1 && p.ts! - before!.ts! < 90_000) count.skipped += frames - 1;
     if (p.bar === null) continue;
-    if (anchor && p.bar - anchor.bar! === Math.round((p.ts! - anchor.ts!) / interval)) continue;
-    const beginsAnew = anchor === undefined || p.bar < anchor.bar!;
+    if (anchor && p.bar - anchor.bar! === Math.round((p.ts! - anchor.ts!) / interval)) {
+      latest = p.bar;
+      continue;
+    }
+    const beginsAnew = anchor === undefined || p.bar < latest;
+    latest = p.bar;
     const next = named[i + 1];
     // A beginning is borne out by what follows it.
     const borneOut = !next || next.bar === null || next.bar - p.bar === Math.round((next.ts! - p.ts!) / interval);

@@ -16,6 +16,7 @@ describe("countPictures", () => {
     ["a newer picture than its timestamp", [...run(0, 9), 10, ...run(10, 9)], { wrong: 1 }],
     ["an older picture", [...run(0, 9), 8, ...run(10, 9)], { wrong: 1 }],
     ["a clip that begins again", [...run(700, 20), ...run(0, 20)], { wrong: 0, skipped: 0 }],
+    ["a clip that begins again and again", [...run(15, 5), ...run(0, 20), ...run(0, 20), ...run(0, 9)], { wrong: 0, skipped: 0 }],
     ["a clip that begins again, its first frame left out", [...run(700, 20), undefined, ...run(1, 20)], { wrong: 0, skipped: 1 }],
     ["every picture one too new from some point on", [...run(0, 10), ...run(11, 10)], { wrong: 10 }],
     ["no numbers", Array.from({ length: 9 }, () => null), { drawn: 9, wrong: 0, unreadable: 9 }],
