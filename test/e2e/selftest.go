@@ -50,7 +50,7 @@ type Selftest struct {
 // SelftestTruth is the same by the studio's own log.
 type SelftestTruth struct {
 	Drawn, Skipped, Wrong int
-	Markers               int // published for frames between the first and the last picture
+	Markers               int // markers and outcomes published for frames between the first and the last picture
 	LatencyP50            float64
 }
 
@@ -88,6 +88,9 @@ func (s *Selftest) Truth(studio *StudioLog, published []croupier.Record) (*Selft
 		latencies = append(latencies, float64(shown.Sub(f.CaptureTime).Microseconds())/1000)
 	}
 	for _, r := range published {
+		if r.Kind != "marker" && r.Kind != "outcome" {
+			continue // the others do not say which number is in their frame
+		}
 		if i, ok := j.byNumber[r.Frame]; ok && r.Answer != nil && i > first && i < last {
 			t.Markers++
 		}

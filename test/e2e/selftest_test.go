@@ -94,8 +94,8 @@ func TestSelftestTruth(t *testing.T) {
 		})
 	}
 	var published []croupier.Record
-	for _, i := range []int{3, 9} {
-		published = append(published, croupier.Record{Frame: uint64(i), Answer: &marker.Resolved{TS: uint64(ts(i) + offset)}})
+	for i, kind := range map[int]string{3: "marker", 4: "state", 5: "outcome", 9: "marker"} {
+		published = append(published, croupier.Record{Kind: kind, Frame: uint64(i), Answer: &marker.Resolved{TS: uint64(ts(i) + offset)}})
 	}
 	var s Selftest
 	text := `{"timeOrigin":900000,"pictures":[`
@@ -116,7 +116,7 @@ func TestSelftestTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (SelftestTruth{Drawn: 4, Skipped: 2, Wrong: 1, Markers: 1, LatencyP50: 25}); *truth != want {
+	if want := (SelftestTruth{Drawn: 4, Skipped: 2, Wrong: 1, Markers: 2, LatencyP50: 25}); *truth != want {
 		t.Errorf("got %+v, want %+v", *truth, want)
 	}
 }
