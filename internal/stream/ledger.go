@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -359,9 +358,9 @@ func (l *ledger) at(pos uint64) {
 
 func lost(err error) error {
 	if errors.Is(err, journal.ErrFenced) {
-		return fmt.Errorf("%w: %w", marker.ErrNotOwner, err)
+		return marker.ErrNotOwner
 	}
-	return fmt.Errorf("%w: %w", marker.ErrUnavailable, err)
+	return marker.ErrUnavailable
 }
 
 // refusalReason is how a receipt says why an action was not judged.

@@ -464,8 +464,10 @@ func (l *Loop) refusing() error {
 		return marker.ErrNotOwner
 	case l.writer.Backlog() > backlogFull:
 		return marker.ErrInboxFull
+	case l.writer.Health().Err != nil:
+		return marker.ErrUnavailable // why is for operators: Unready
 	}
-	return l.Unready()
+	return nil
 }
 
 // Unready says why the stream takes no events and actions, nil if it does.

@@ -19,6 +19,7 @@ import (
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/tiles"
 	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 )
@@ -47,6 +48,8 @@ var people = tokens{
 	"guest":  {Name: "guest", Scopes: []auth.Scope{auth.Read}, Streams: []string{"baccarat"}},
 	"ops":    {Name: "ops", Scopes: []auth.Scope{auth.Admin}},
 	"viewer": {Name: "viewer", Scopes: []auth.Scope{auth.View}},
+	"player": {Name: "player", Scopes: []auth.Scope{auth.View, auth.Act}},
+	"studio": {Name: "studio", Scopes: []auth.Scope{auth.Read, auth.Mark}},
 }
 
 // table is a stream and the streams that hold it.
@@ -54,6 +57,7 @@ type table struct {
 	t   testing.TB
 	err error // of every method
 
+	forgets   bool // it keeps no journal
 	mu        sync.Mutex
 	marked    []marker.Request
 	replayed  bool
@@ -121,11 +125,11 @@ func (t *table) Subscribe(ctx context.Context, after uint64) (<-chan []byte, err
 }
 
 func (t *table) OpenWindow(_ context.Context, r marker.OpenRequest) (marker.Resolved, uint64, bool, error) {
-	return marker.Resolved{ID: "open:" + r.Window, Seq: 4, TS: 160000000000000}, r.Deadline(160000000000000, time.Time{}), t.replayed, t.err
+	return marker.Resolved{ID: "open:" + r.Window, Seq: 4, TS: 160000000000000, Clock: "arrival"}, r.Deadline(160000000000000, time.Time{}), t.replayed, t.err
 }
 
 func (t *table) CloseWindow(_ context.Context, r marker.CloseRequest, k marker.Kind) (marker.Resolved, bool, error) {
-	return marker.Resolved{ID: r.Request(k).ID, Seq: 5, TS: 160000000090000}, t.replayed, t.err
+	return marker.Resolved{ID: r.Request(k).ID, Seq: 5, TS: 160000000090000, Clock: "journal"}, t.replayed, t.err
 }
 
 func (t *table) Windows(context.Context) (any, error) { return []string{}, t.err }
@@ -134,7 +138,7 @@ func (t *table) Act(_ context.Context, r marker.ActRequest, who auth.Identity) (
 	if r.Session != "" && r.Session != "mine" {
 		return nil, ErrNoSession
 	}
-	return fmt.Appendf(nil, `{"type":"receipt","id":%q,"window":%q,"by":%q}`, r.ID, r.Window, who.Name), t.err
+	return fmt.Appendf(nil, `{"type":"receipt","v":1,"id":%q,"window":%q,"verdict":"accepted","by":%q}`, r.ID, r.Window, who.Name), t.err
 }
 
 func (t *table) Receipt(_ context.Context, _, id, _ string, _ auth.Identity) (any, error) {
@@ -152,7 +156,7 @@ func (t *table) Recording(_ context.Context, from, to uint64, w io.Writer) error
 	return err
 }
 
-func (t *table) Keeps() bool { return true }
+func (t *table) Keeps() bool { return !t.forgets }
 
 func (t *table) Export(_ context.Context, w io.Writer, payloads bool) error {
 	fmt.Fprintf(w, "{\"payloads\":%v}\n", payloads)
@@ -186,6 +190,8 @@ func (l log) Proof(seq uint64) (transcript.EventProof, error) {
 		Proof: transcript.Proof{Index: seq - 1, Size: seq, Hashes: []transcript.Hash{transcript.LeafHash(nil)}},
 	}, l.err
 }
+
+const openBody = `{"window":"w1","at":{"next":true},"closes":{"after_ms":10000},"grace_ms":200,"accept":{"max_per_viewer":3}}`
 
 const markBody = `{"id":"r1","at":{"next":true}}`
 
@@ -261,6 +267,63 @@ var calls = []call{
 	{name: "no recording at all", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 404, err: ErrNotRecorded, want: "set its record.dir"},
 	{name: "recording fails", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 500, err: errors.New("secret cause")},
 	{name: "recording is late", method: "GET", path: "/v1/streams/wheel/recording?from=5&to=5", token: "reader", status: 503, err: context.DeadlineExceeded, header: retry},
+
+	{name: "windows", method: "GET", path: "/v1/streams/wheel/windows", token: "reader", status: 200, want: `{"windows":[]}`},
+	{name: "windows without a token", method: "GET", path: "/v1/streams/wheel/windows", status: 401},
+	{name: "windows of another's stream", method: "GET", path: "/v1/streams/wheel/windows", token: "guest", status: 403},
+	{name: "windows of no stream", method: "GET", path: "/v1/streams/nowhere/windows", token: "reader", status: 404},
+	{name: "windows fail", method: "GET", path: "/v1/streams/wheel/windows", token: "reader", err: errors.New("secret cause"), status: 500},
+	{name: "windows are late", method: "GET", path: "/v1/streams/wheel/windows", token: "reader", err: context.DeadlineExceeded, status: 503, header: retry},
+
+	{name: "open", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: openBody, status: 201, want: `"window":"w1","closes_ts":160000000900000}`},
+	{name: "open by hand", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: `{"window":"w1","at":{"next":true},"closes":null}`, status: 201, want: `"closes_ts":0`},
+	{name: "open without a name", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: `{"at":{"next":true}}`, status: 400, want: `"field":"window"`},
+	{name: "open with too much grace", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: `{"window":"w1","at":{"next":true},"grace_ms":1001}`, status: 400, want: `0 to 1000`},
+	{name: "open with both deadlines", method: "POST", path: "/v1/streams/wheel/windows", token: "game",
+		body: `{"window":"w1","at":{"next":true},"closes":{"after_ms":1,"capture_time":"2030-01-01T00:00:00Z"}}`, status: 400, want: `"field":"closes"`},
+	{name: "open with more", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: `{"window":"w1","at":{"next":true},"max":3}`, status: 400, want: `"field":"max"`},
+	{name: "open without a token", method: "POST", path: "/v1/streams/wheel/windows", body: openBody, status: 401},
+	{name: "open with another scope", method: "POST", path: "/v1/streams/wheel/windows", token: "reader", body: openBody, status: 403},
+	{name: "open on no stream", method: "POST", path: "/v1/streams/nowhere/windows", token: "host", body: openBody, status: 404},
+	{name: "open what is open", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: openBody, err: fmt.Errorf("window w1: %w", window.ErrExists), status: 409, want: `window_exists`},
+	{name: "open, body too large", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: `{"window":"` + strings.Repeat("x", 20<<10) + `"}`, status: 413},
+	{name: "open, another type", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: openBody, kind: "text/plain", status: 415},
+	{name: "open too many", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: openBody, err: window.ErrTooMany, status: 429, header: retry},
+	{name: "open fails", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: openBody, err: errors.New("secret cause"), status: 500},
+	{name: "open without a disk", method: "POST", path: "/v1/streams/wheel/windows", token: "game", body: openBody, err: marker.ErrUnavailable, status: 503, want: "journal_unavailable"},
+
+	{name: "close", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: `{"at":{"next":true}}`, status: 201, want: `"id":"close:w1"`},
+	{name: "void", method: "POST", path: "/v1/streams/wheel/windows/w1/void", token: "game", body: `{}`, status: 201, want: `"id":"void:w1"`},
+	{name: "close nowhere", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: `{"at":{}}`, status: 400, want: `"field":"at"`},
+	{name: "close without a token", method: "POST", path: "/v1/streams/wheel/windows/w1/close", body: `{}`, status: 401},
+	{name: "close with another scope", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "viewer", body: `{}`, status: 403},
+	{name: "close what is closed", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: `{}`, err: window.ErrPhase, status: 409, want: "window_phase"},
+	{name: "close without a word", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: ``, status: 201},
+	{name: "void what is not there", method: "POST", path: "/v1/streams/wheel/windows/w1/void", token: "game", body: `{}`, err: window.ErrUnknown, status: 409, want: "window_unknown"},
+
+	{name: "act", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1","data":{"pocket":17}}`, status: 200, want: `"by":"player"`},
+	{name: "act in a session", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1","session":"mine","seen":{"ts":5}}`, status: 200},
+	{name: "act in another's session", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1","session":"hers","seen":{"ts":5}}`, status: 404, want: `"field":"session"`},
+	{name: "act as somebody", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1","subject":"anna"}`, status: 400, want: `"field":"subject"`},
+	{name: "act on a frame without a session", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1","seen":{"ts":5}}`, status: 400, want: `"field":"seen"`},
+	{name: "act in another window", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1","window":"w2"}`, status: 400, want: `"field":"window"`},
+	{name: "act without an id", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{}`, status: 400, want: `"field":"id"`},
+	{name: "act without a token", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", body: `{"id":"a1"}`, status: 401},
+	{name: "act with another scope", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "viewer", body: `{"id":"a1"}`, status: 403},
+	{name: "act while the relay stops", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1"}`, err: marker.ErrClosed, status: 503},
+
+	{name: "receipt", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1", token: "player", status: 200, want: `"proof":null`},
+	{name: "receipt of nothing", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a2", token: "player", status: 404, want: `"field":"id"`},
+	{name: "receipt without a token", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1", status: 401},
+
+	{name: "journal without a token", method: "GET", path: "/v1/streams/wheel/journal", status: 401},
+	{name: "journal with another scope", method: "GET", path: "/v1/streams/wheel/journal", token: "reader", status: 403},
+	{name: "journal from nowhere", method: "GET", path: "/v1/streams/wheel/journal?after=x", token: "game", status: 400},
+
+	{name: "export", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", status: 200, want: `{"payloads":false}`, header: map[string]string{"Content-Type": "application/x-ndjson"}},
+	{name: "export with data", method: "GET", path: "/v1/streams/wheel/log/export?payloads=1", token: "studio", status: 200, want: `{"payloads":true}`},
+	{name: "export with data, for a reader", method: "GET", path: "/v1/streams/wheel/log/export?payloads=1", token: "reader", status: 403, want: "scope mark"},
+	{name: "export without a token", method: "GET", path: "/v1/streams/wheel/log/export", status: 401},
 
 	{name: "events without a token", method: "GET", path: "/v1/streams/wheel/events", status: 401},
 	{name: "events of another's stream", method: "GET", path: "/v1/streams/wheel/events", token: "guest", status: 403},
@@ -374,7 +437,7 @@ func (c call) check(t *testing.T, w *httptest.ResponseRecorder) {
 
 func TestCalls(t *testing.T) {
 	described := newContract(t)
-	for _, c := range calls {
+	for _, c := range allCalls() {
 		t.Run(c.name, func(t *testing.T) {
 			s := newTable(t)
 			s.err = c.err
@@ -484,7 +547,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("secret cause") 
 func TestEveryStatusIsTried(t *testing.T) {
 	described := newContract(t)
 	tried := make(map[string]bool)
-	for _, c := range calls {
+	for _, c := range allCalls() {
 		r := httptest.NewRequest(c.method, c.path, nil)
 		route, _, err := described.router.FindRoute(r)
 		if err != nil {
@@ -494,6 +557,12 @@ func TestEveryStatusIsTried(t *testing.T) {
 	}
 	tried["mark 200"] = true         // TestMarkSaysWhoPublishes
 	tried["followEvents 200"] = true // TestEvents
+	for _, status := range []string{"openWindow 200", "closeWindow 200", "voidWindow 200"} {
+		tried[status] = true // TestWindowsAreOpenedOnce
+	}
+	for _, status := range []string{"followJournal 200", "followJournal 404", "followJournal 503", "exportLog 404"} {
+		tried[status] = true // TestJournal
+	}
 	for _, path := range described.paths() {
 		for _, op := range path.Operations() {
 			if strings.Contains(strings.Join(op.Tags, ""), "play") {

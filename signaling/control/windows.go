@@ -241,6 +241,7 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 	}
 	payloads := r.URL.Query().Has("payloads")
 	if payloads && !auth.FromContext(r.Context()).Allows(auth.Mark, auth.StreamOf(r)) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="relay", error="insufficient_scope", scope="mark"`)
 		problem.Write(w, http.StatusForbidden, "the data of actions is for callers with scope mark; leave payloads out, or use a token that has it")
 		return
 	}

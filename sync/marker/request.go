@@ -52,7 +52,7 @@ type Resolved struct {
 	CaptureTime time.Time `json:"capture_time"`
 	ErrorMS     float64   `json:"error_ms"`
 	LateMS      float64   `json:"late_ms"`
-	Clock       string    `json:"clock"` // "sender_report" or "arrival"
+	Clock       string    `json:"clock"` // "sender_report", "arrival"; "journal" where a restart has forgotten which
 }
 
 const (
