@@ -63,6 +63,24 @@ func ExampleStream_Mark_state() {
 	// Output: {"phase":"betting","round":7} <nil>
 }
 
+// A window takes actions for two seconds, and closes by itself.
+func ExampleStream_OpenWindow() {
+	run(func(ctx context.Context, stream *relay.Stream) {
+		opened, closes, err := stream.OpenWindow(ctx, relay.Window{
+			Window: "round-57", At: relay.Next(), ClosesAfter: 2 * time.Second,
+		})
+		fmt.Println("open for", (closes-opened.TS)/90000, "s", err)
+		receipt, err := stream.Act(ctx, relay.Action{
+			ID: "bet-1", Window: "round-57", Data: json.RawMessage(`{"pocket":17}`),
+		}, "user-4711")
+		var r struct{ Verdict string }
+		fmt.Println(json.Unmarshal(receipt, &r), r.Verdict, err)
+	})
+	// Output:
+	// open for 2 s <nil>
+	// <nil> accepted <nil>
+}
+
 // Events are followed as they are sequenced.
 func ExampleStream_Subscribe() {
 	run(func(ctx context.Context, stream *relay.Stream) {
