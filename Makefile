@@ -23,9 +23,9 @@ test: ## install what the tests need and pass them all, short browser cases incl
 	@tools/setup-test
 	@go run ./tools/runtests
 
-e2e: ## the long cases: browsers (1,000 markers for each codec, joins, stalls, 1080p60), bad networks, encoders in trouble
+e2e: ## the long cases: browsers (1,000 markers for each codec, joins, stalls, 1080p60), bad networks, encoders in trouble, windows
 	@tools/setup-test
-	@go run ./tools/runtests e2e network-full source-full
+	@go run ./tools/runtests e2e network-full source-full windows-full
 
 check: ## gofmt, go vet, staticcheck, house rules
 	@go run ./tools/runtests check

@@ -8,6 +8,7 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/report"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -25,18 +26,23 @@ var (
 
 // newAPI offers what a browser offers, as far as it changes what servers do: H.264
 // and Opus, NACK and PLI, the playout delay, AES-128-GCM.
-func newAPI(mux ice.UDPMux, markers bool) (*webrtc.API, error) {
+func newAPI(mux ice.UDPMux, v Viewing) (*webrtc.API, error) {
 	engine, err := codecs()
 	err = errors.Join(err, engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
 		URI: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"}, webrtc.RTPCodecTypeVideo))
-	if markers {
+	if v.Markers {
 		err = errors.Join(err, engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
 			URI: "urn:framelock:rtp-hdrext:marker:1"}, webrtc.RTPCodecTypeVideo))
 	}
+	registry := &interceptor.Registry{}
+	if v.Reports {
+		reports, reportErr := report.NewReceiverInterceptor()
+		registry.Add(reports)
+		err = errors.Join(err, reportErr)
+	}
 	settings := loopback()
 	settings.SetICEUDPMux(mux)
-	return webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings),
-		webrtc.WithInterceptorRegistry(&interceptor.Registry{})), err
+	return webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings), webrtc.WithInterceptorRegistry(registry)), err
 }
 
 // NewPublisherAPI is for studios that publish by WebRTC, because their server takes

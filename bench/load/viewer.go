@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -25,7 +26,12 @@ type Viewing struct {
 	Channels bool   // open the data channels of docs/protocol.md, section 4
 	Markers  bool   // negotiate the marker header extension, as native clients do
 	Decrypt  bool   // read everything, rather than have the kernel count it
+	Reports  bool   // send receiver reports, from which the server knows the round trip
 	HTTP     *http.Client
+	// Messages, if set, is given what comes on the channels, and Packets what a viewer
+	// that decrypts reads. They run on the session's goroutines and must not block.
+	Messages func(channel uint16, b []byte)
+	Packets  func(p *rtp.Packet)
 	// Dial negotiates with a server that makes the offer, instead of WHEP.
 	Dial Dial
 }
@@ -44,6 +50,7 @@ type Viewer struct {
 	connected chan struct{}
 	broken    chan struct{}
 	events    atomic.Uint64 // event messages on the channels
+	actions   *webrtc.DataChannel
 	once      [2]sync.Once
 	leave     func() // nil unless the server offered
 }
@@ -84,7 +91,7 @@ func newViewer(v Viewing) (*Viewer, error) {
 		conn = viewer.timed
 	}
 	viewer.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn})
-	api, err := newAPI(viewer.mux, v.Markers)
+	api, err := newAPI(viewer.mux, v)
 	if err == nil {
 		viewer.pc, err = api.NewPeerConnection(webrtc.Configuration{})
 	}
@@ -108,12 +115,17 @@ func (v *Viewer) offerMedia(o Viewing) error {
 		}
 	}
 	if o.Channels {
-		if err := v.openChannels(); err != nil {
+		if err := v.openChannels(o.Messages); err != nil {
 			return err
 		}
 	}
 	if o.Decrypt {
-		v.pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { go v.read(track) })
+		v.pc.OnTrack(func(track *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
+			if o.Reports {
+				go answerReports(r)
+			}
+			go v.read(track, o.Packets)
+		})
 	}
 	v.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		switch s {
@@ -130,12 +142,12 @@ func (v *Viewer) offerMedia(o Viewing) error {
 var eventType = []byte(`"type":"event"`)
 
 // openChannels negotiates the channels of docs/protocol.md, section 4.
-func (v *Viewer) openChannels() error {
+func (v *Viewer) openChannels(messages func(uint16, []byte)) error {
 	for _, c := range []struct {
 		id      uint16
 		label   string
 		ordered bool
-	}{{0, "framelock.events.1", true}, {2, "framelock.actions.1", true}, {4, "framelock.fast.1", false}} {
+	}{{0, "framelock.events.1", true}, {actionsID, "framelock.actions.1", true}, {4, "framelock.fast.1", false}} {
 		negotiated, none := true, uint16(0)
 		init := &webrtc.DataChannelInit{ID: &c.id, Ordered: &c.ordered, Negotiated: &negotiated}
 		if !c.ordered {
@@ -149,13 +161,35 @@ func (v *Viewer) openChannels() error {
 			if bytes.Contains(m.Data, eventType) {
 				v.events.Add(1)
 			}
+			if messages != nil {
+				messages(c.id, m.Data)
+			}
 		})
+		if c.id == actionsID {
+			v.actions = dc
+		}
 	}
 	return nil
 }
 
+// actionsID is the id of the actions channel.
+const actionsID = 2
+
+// Act sends a message on the actions channel of a viewer with channels.
+func (v *Viewer) Act(message string) error { return v.actions.SendText(message) }
+
+// answerReports reads sender reports until the session ends; receiver reports answer
+// those that are read.
+func answerReports(r *webrtc.RTPReceiver) {
+	for {
+		if _, _, err := r.ReadRTCP(); err != nil {
+			return
+		}
+	}
+}
+
 // read decrypts and judges one track until the session ends.
-func (v *Viewer) read(track *webrtc.TrackRemote) {
+func (v *Viewer) read(track *webrtc.TrackRemote, packets func(*rtp.Packet)) {
 	video := track.Kind() == webrtc.RTPCodecTypeVideo
 	var next uint16
 	for first := true; ; first = false {
@@ -170,6 +204,9 @@ func (v *Viewer) read(track *webrtc.TrackRemote) {
 		next = p.SequenceNumber + 1
 		at, timed := v.timed.arrived(p.SSRC, p.SequenceNumber)
 		v.ledger.take(video, p.Payload, gap, at, timed)
+		if packets != nil {
+			packets(p)
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func TestChoose(t *testing.T) {
 		names []string
 		want  []string
 	}{
-		{nil, []string{"check", "unit", "web", "fuzz", "race", "network", "source", "fanout", "media", "readme", "browser"}},
+		{nil, []string{"check", "unit", "web", "fuzz", "race", "network", "source", "windows", "fanout", "media", "readme", "browser"}},
 		{[]string{"race", "check"}, []string{"check", "race"}},
 		{[]string{"e2e"}, []string{"e2e"}},
 		{[]string{"rice"}, nil},

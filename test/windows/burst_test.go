@@ -1,0 +1,175 @@
+package windows
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/framelock/relay"
+	"github.com/framelock/relay/sync/window"
+)
+
+// crowd offers actions at a pace, each three times: twice at once, and once more with
+// the receipt in its hands.
+type crowd struct {
+	purse *purse
+	act   func(id string) ([]byte, error)
+
+	mu    sync.Mutex
+	waits []time.Duration // from an action's offer to its first receipt
+}
+
+// pace is how often some of a crowd's actions are offered.
+const pace = time.Millisecond
+
+// offer offers n actions within a time and returns when all have their receipts: how
+// long the offering took, and how long it took for all to be receipted once.
+func (c *crowd) offer(ctx context.Context, prefix string, n int, within time.Duration) (offered, drained time.Duration) {
+	var first, all sync.WaitGroup
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	begun := time.Now()
+	for i := 0; i < n; {
+		due := min(n, int(float64(n)*float64(time.Since(begun)+pace)/float64(within)))
+		for ; i < due; i++ {
+			id, at := fmt.Sprint(prefix, "-", i), time.Now()
+			first.Add(1)
+			all.Go(func() {
+				c.try(id)
+				c.mu.Lock()
+				c.waits = append(c.waits, time.Since(at))
+				c.mu.Unlock()
+				first.Done()
+				c.try(id)
+			})
+			all.Go(func() { c.try(id) })
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			i = n
+		}
+	}
+	offered = time.Since(begun)
+	first.Wait()
+	drained = time.Since(begun)
+	all.Wait()
+	return offered, drained
+}
+
+func (c *crowd) try(id string) {
+	b, err := c.act(id)
+	if err != nil {
+		c.purse.t.Errorf("action %s: %v", id, err)
+		return
+	}
+	c.purse.add(b)
+}
+
+// byAPI acts for a user of its own for each id.
+func byAPI(ctx context.Context, s *relay.Stream, name string) func(id string) ([]byte, error) {
+	return func(id string) ([]byte, error) {
+		return s.Act(ctx, relay.Action{ID: id, Window: name, Data: json.RawMessage(`{"bet":"red","amount":2500}`)}, "user-"+id)
+	}
+}
+
+// follow counts the effects that a game server sees of the journal, until it has seen
+// a window's record.
+func follow(ctx context.Context, s *relay.Stream, name string) (effects map[string]int, err error) {
+	effects = map[string]int{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err = s.Follow(ctx, 1, func(_ uint64, line, _ []byte) error {
+		var l struct{ Type, Kind, ID, Window, Verdict string }
+		if err := json.Unmarshal(line, &l); err != nil {
+			return err
+		}
+		switch {
+		case l.Type == "action" && l.Window == name && l.Verdict == window.Accepted:
+			effects[l.ID]++
+		case l.Kind == "window.close" && l.Window == name:
+			cancel()
+		}
+		return nil
+	})
+	if context.Cause(ctx) != nil && err != nil {
+		err = nil
+	}
+	return effects, err
+}
+
+// 20,000 bets are placed in the last second of a round, and each client sends its own
+// three times.
+func TestBurst(t *testing.T) {
+	begin(t)
+	const people = 20_000
+	w := newTable(t, config(t.TempDir()))
+	viewers := w.audience(ofFull(20, 4), 2)
+	events := w.events()
+	w.open("r1", func(r *relay.Window) { r.MaxActions = 2 * people })
+	type seen struct {
+		effects map[string]int
+		err     error
+	}
+	followed := make(chan seen, 1)
+	go func() {
+		effects, err := follow(t.Context(), w.wheel, "r1")
+		followed <- seen{effects, err}
+	}()
+	p := newPurse(t)
+	c := &crowd{purse: p, act: byAPI(t.Context(), w.wheel, "r1")}
+	if err := viewers.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	offered, drained := c.offer(t.Context(), "bet", people, time.Second)
+	media := lossless(t, viewers, "during the burst")
+	t.Logf("%d actions, each sent 3 times, offered in %v; the last receipt after %v; receipts p50 %v, p99 %v",
+		people, ms(offered), ms(drained), ms(share(c.waits, 0.5)), ms(share(c.waits, 0.99)))
+	t.Logf("media meanwhile: %d packets at decrypting viewers, latency p50 %v, p99 %v", media.Packets, ms(share(media.Latency, 0.5)), ms(share(media.Latency, 0.99)))
+	if n := p.len(); n != people {
+		t.Errorf("%d receipts for %d actions; refused: %s", n, people, p.refusals())
+	}
+
+	// Others bet while the window closes, and afterwards.
+	var late sync.WaitGroup
+	closing := make(chan struct{})
+	for i := range 200 {
+		late.Go(func() {
+			for n := 0; ; n++ {
+				c.try(fmt.Sprint("late-", i, "-", n))
+				select {
+				case <-closing:
+					c.try(fmt.Sprint("after-", i))
+					return
+				default:
+				}
+			}
+		})
+	}
+	if _, err := w.wheel.CloseWindow(t.Context(), "r1", relay.Next()); err != nil {
+		t.Fatal(err)
+	}
+	record := w.closed(events, "r1")
+	close(closing)
+	late.Wait()
+	f := <-followed
+	if f.err != nil {
+		t.Fatal(f.err)
+	}
+	h := p.audit(export(t, w.base, "wheel"))
+	h.one(t, "r1", len(h.accepted))
+	for id, n := range f.effects {
+		if n != 1 || h.accepted[id] == nil {
+			t.Errorf("action %s has %d effects", id, n)
+		}
+	}
+	if len(f.effects) != len(h.accepted) || len(h.accepted) < people || len(h.rejected) < 200 {
+		t.Errorf("%d effects of %d accepted actions, %d rejected", len(f.effects), len(h.accepted), len(h.rejected))
+	}
+	t.Logf("%d accepted, %d rejected, record %s", len(h.accepted), len(h.rejected), record.Data)
+}
+
+func ms(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
