@@ -27,7 +27,7 @@ type Appender interface {
 // WriterOptions are the limits of a Writer. Zero fields have the default.
 type WriterOptions struct {
 	MaxBacklog int              // entries that may wait, default 65,536
-	MaxEntries int              // of one record, default 256
+	MaxLines   int              // of one record, default 512
 	MaxBytes   int              // of one record, default 512 KiB; a single entry may be larger
 	MaxBackoff time.Duration    // between attempts while the journal is unavailable, default 1 s
 	Now        func() time.Time // default time.Now
@@ -62,7 +62,7 @@ func NewWriter(j Appender, o WriterOptions) *Writer {
 	for _, d := range []struct {
 		v        *int
 		standard int
-	}{{&o.MaxBacklog, 1 << 16}, {&o.MaxEntries, 256}, {&o.MaxBytes, 512 << 10}} {
+	}{{&o.MaxBacklog, 1 << 16}, {&o.MaxLines, 512}, {&o.MaxBytes, 512 << 10}} {
 		if *d.v <= 0 {
 			*d.v = d.standard
 		}
@@ -294,11 +294,12 @@ type encoded struct {
 	line, payload []byte
 }
 
-// fill adds to a group what waits, as far as there is room.
+// fill adds to a group what waits, as far as there is room. Entries without a line
+// take none.
 func (in *intake) fill(g *group) {
 	o := &in.w.o
-	for len(g.entries) < o.MaxEntries && !g.full {
-		e := in.next(o.MaxEntries - len(g.entries))
+	for len(g.lines) < o.MaxLines && !g.full {
+		e := in.next(o.MaxLines)
 		if e.Entry == nil {
 			return
 		}

@@ -164,7 +164,7 @@ func TestWriterModel(t *testing.T) {
 		rapid.Check(struct{ rapid.TB }{t}, func(r *rapid.T) { // a bubble has no deadline
 			o := WriterOptions{
 				MaxBacklog: rapid.IntRange(1, 40).Draw(r, "backlog"),
-				MaxEntries: rapid.IntRange(1, 12).Draw(r, "entries"),
+				MaxLines:   rapid.IntRange(1, 12).Draw(r, "lines"),
 				MaxBytes:   rapid.IntRange(1, 300).Draw(r, "bytes"),
 			}
 			b := &bed{disk: &volatileDisk{}, next: 1}
@@ -250,8 +250,8 @@ func checkRecords(r *rapid.T, records [][]string, o WriterOptions) {
 		for _, line := range lines {
 			size += len(line)
 		}
-		if len(lines) > o.MaxEntries || len(lines) > 1 && size > o.MaxBytes {
-			r.Fatalf("a record of %d entries and %d bytes; limits %d and %d", len(lines), size, o.MaxEntries, o.MaxBytes)
+		if len(lines) > o.MaxLines || len(lines) > 1 && size > o.MaxBytes {
+			r.Fatalf("a record of %d lines and %d bytes; limits %d and %d", len(lines), size, o.MaxLines, o.MaxBytes)
 		}
 	}
 }
@@ -279,7 +279,7 @@ func TestMissingSyncIsFound(t *testing.T) {
 func TestFencedWriterEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bed{disk: &volatileDisk{outcomes: []outcome{stored, refused}}, next: 1}
-		b.start(WriterOptions{MaxEntries: 4, MaxBytes: 30})
+		b.start(WriterOptions{MaxLines: 4, MaxBytes: 30})
 		for range 20 {
 			b.add(10)
 		}
