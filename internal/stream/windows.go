@@ -127,7 +127,9 @@ func (c *Core) close(name string, f *timeline.Frame, d window.ClosingData, now t
 	}
 	if err != nil {
 		c.out.Drop(DropNoClose, 1)
+		return
 	}
+	c.hashFrame(&e, f, now)
 }
 
 // DropNoClose counts tries to publish the close of a window that failed; they are

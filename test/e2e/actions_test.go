@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/framelock/relay/internal/croupier"
 )
 
 // chip places a chip on a number of the demo page's board, as a visitor would.
@@ -50,6 +53,100 @@ func TestChipsAreTakenOnce(t *testing.T) {
 		c.Errorf("alarm: %+v", a)
 	}
 	c.prove(4)
+}
+
+// actor sends an action on every frame that is drawn, naming that frame, while a test
+// window is open and for a second after its close frame, as no honest client would; and
+// some that name frames which it cannot have seen.
+const actor = `(() => {
+  const { framelock } = framelockDemo.player.player;
+  const channel = framelock.channels.find((c) => c.label === "framelock.actions.1");
+  const log = (window.acts = { sent: [], receipts: [], until: 0, window: "" });
+  channel.addEventListener("message", ({ data }) => { if (data.includes('"receipt"')) log.receipts.push(JSON.parse(data)); });
+  let n = 0;
+  const send = (id, ts) => {
+    log.sent.push({ id, ts, window: log.window });
+    channel.send(JSON.stringify({ type: "action", id, window: log.window, seen: { track: "v0", ts }, data: n }));
+  };
+  framelock.events.on("frame", ({ ts }) => {
+    if (ts === undefined || !log.window || ts > log.until) return;
+    send("f" + n++, ts);
+    if (n % 30 === 10) send("never" + n, ts - 1);
+    if (n % 30 === 20) send("future" + n, ts + 9000);
+  });
+})()`
+
+// Actions around the close, judged by the frame that the page really drew: every one
+// before the close frame counts, none on it or after, and no claim is believed that the
+// viewer cannot have made good.
+func TestActionsAroundTheClose(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.open("/?stream="+w.Stream, 1280, 900)
+	c.must(c.browser.Wait(`framelockDemo.player.player.framelock.channels.some((c) => c.label === "framelock.actions.1" && c.readyState === "open")`, 20*time.Second))
+	c.must(c.browser.Evaluate(actor, nil))
+	client := &croupier.Client{URL: w.URL("")}
+	type window struct {
+		TS       uint64 `json:"ts"`
+		ClosesTS uint64 `json:"closes_ts"`
+	}
+	windows := map[string]window{}
+	for i := range ofFull(10, 3) {
+		name := "close-" + jsonOf(i)
+		var opened window
+		c.must(client.Post(c.ctx, "/v1/streams/"+w.Stream+"/windows", map[string]any{
+			"window": name, "at": map[string]any{"next": true}, "closes": map[string]any{"after_ms": 2000}, "grace_ms": 1000,
+			"accept": map[string]any{"max_age_ms": 500},
+		}, &opened))
+		windows[name] = opened
+		c.must(c.browser.Evaluate(`acts.window = "`+name+`"; acts.until = `+jsonOf(opened.ClosesTS+90000), nil))
+		c.must(c.browser.Wait(`acts.sent.some((a) => a.window === "`+name+`" && a.ts > `+jsonOf(opened.ClosesTS+80000)+`)`, 20*time.Second))
+	}
+	c.must(c.browser.Wait(`acts.receipts.length >= acts.sent.length`, 20*time.Second))
+	var acts struct {
+		Sent []struct {
+			ID, Window string
+			TS         uint64
+		}
+		Receipts []struct {
+			ID, Window, Verdict, Reason string
+			Seen                        uint64
+		}
+	}
+	c.must(c.browser.Evaluate(`acts`, &acts))
+	c.keep("acts.json", acts)
+	var before, after, forged, wrong int
+	for _, r := range acts.Receipts {
+		win := windows[r.Window]
+		var want []string
+		switch {
+		case strings.HasPrefix(r.ID, "never"):
+			forged++
+			want = []string{"seen_not_sent", "seen_after_close", "seen_before_open", "window_closed"}
+		case strings.HasPrefix(r.ID, "future"):
+			forged++
+			want = []string{"seen_future", "seen_not_sent", "seen_after_close", "window_closed"}
+		case r.Seen < win.TS:
+			want = []string{"seen_before_open", "window_not_open"}
+		case r.Seen < win.ClosesTS:
+			before++
+			want = []string{""}
+		default:
+			after++
+			want = []string{"seen_after_close", "window_closed"}
+		}
+		if !slices.Contains(want, r.Reason) || (r.Verdict == "accepted") != (r.Reason == "") {
+			wrong++
+			c.Errorf("%s on frame %d (open %d, close %d): %s %s, want %v", r.ID, r.Seen, win.TS, win.ClosesTS, r.Verdict, r.Reason, want)
+		}
+	}
+	c.figure("%d windows: %d actions before the close frame all counted, %d on it or after and %d forged ones did not; %d wrong", len(windows), before, after, forged, wrong)
+	if before < 30*len(windows) || after < 10*len(windows) || forged < 2*len(windows) || len(acts.Receipts) != len(acts.Sent) {
+		c.Errorf("too few: %d sent, %d receipts", len(acts.Sent), len(acts.Receipts))
+	}
 }
 
 // An event that is changed on its way to one viewer, and nowhere else, raises the
