@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 const (
 	maxNacked  = 512 // packets of a track
 	maxReplies = 8
+	// maxReceipts is more than a viewer's actions of some windows at their end. Who
+	// does not read so many has left.
+	maxReceipts = 4096
 	// maxArrivals is of TWCC messages: a second's worth of the busiest browser.
 	maxArrivals = 20
 	heardSize   = 1024 // viewers that a shard has to look at
@@ -31,13 +35,15 @@ type said struct {
 	nacks    [forward.Tracks][]uint16
 	arrivals []*rtcp.TransportLayerCC
 	replies  [][]byte // to what it said, on the actions channel
+	receipts [][]byte // likewise, and none may be left out
+	deaf     bool     // there were more receipts than that
 	lowered  bool     // the events channel has sent most of its queue
 	reported bool
 	lost     float64       // the largest share that a report told of
 	rtt      time.Duration // 0 = not known
 }
 
-// count returns how many things were said.
+// count returns how many things were said that may be left out.
 func (s *said) count() int {
 	n := len(s.replies) + len(s.arrivals)
 	for _, numbers := range s.nacks {
@@ -50,7 +56,7 @@ func (s *said) count() int {
 }
 
 // hear adds to what a viewer has said, and has Run look at it soon. It never
-// blocks; what a shard has no room for is dropped.
+// blocks; what a shard has no room for is dropped, except for receipts.
 func (s *Shard) hear(v *Viewer, add func(*said)) {
 	h := &v.heard
 	h.mu.Lock()
@@ -63,8 +69,23 @@ func (s *Shard) hear(v *Viewer, add func(*said)) {
 	case s.spoken <- v:
 		h.queued = true
 	default:
-		s.set.Drops.Dropped(DropFeedbackBusy, h.count())
-		h.said = said{}
+		if n := h.count(); n > 0 {
+			s.set.Drops.Dropped(DropFeedbackBusy, n)
+		}
+		h.said = said{receipts: h.receipts, deaf: h.deaf}
+		s.unheard.Store(len(h.receipts) > 0 || s.unheard.Load())
+	}
+}
+
+// listen looks at the viewers for whom there was no room when they got receipts.
+func (s *Shard) listen(now time.Time) {
+	if len(s.spoken) > 0 || !s.unheard.Swap(false) {
+		return
+	}
+	for _, a := range s.audience {
+		for _, v := range slices.Clone(a.viewers) { // who is ended leaves the list
+			s.look(v, now)
+		}
 	}
 }
 
@@ -119,6 +140,18 @@ func (s *Shard) Reply(v *Viewer, b []byte) {
 	})
 }
 
+// Receipt sends a viewer a receipt on the actions channel. It never blocks. Who has
+// far more receipts to come than anybody could have asked for is ended.
+func (s *Shard) Receipt(v *Viewer, b []byte) {
+	s.hear(v, func(h *said) {
+		if len(h.receipts) < maxReceipts {
+			h.receipts = append(h.receipts, b)
+		} else {
+			h.deaf = true
+		}
+	})
+}
+
 // look does what a viewer has asked for.
 func (s *Shard) look(v *Viewer, now time.Time) {
 	said := v.heard.take()
@@ -137,6 +170,12 @@ func (s *Shard) look(v *Viewer, now time.Time) {
 		v.report(said.lost, said.rtt, now)
 	}
 	for _, b := range said.replies {
+		s.tell(v, Actions, b)
+	}
+	if said.deaf {
+		s.end(v, "slow_channel")
+	}
+	for _, b := range said.receipts {
 		s.tell(v, Actions, b)
 	}
 	if said.lowered && !v.closed {

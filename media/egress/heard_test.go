@@ -118,6 +118,48 @@ func TestRepliesAreBounded(t *testing.T) {
 	})
 }
 
+// Receipts are not left out, whoever has many and however many have some; who has more
+// to come than there can be is ended.
+func TestReceiptsAreAllSent(t *testing.T) {
+	inRoom(t, func(r *room) {
+		stalled := newLine()
+		stalled.stall = make(chan struct{})
+		all := []*line{stalled}
+		viewers := []*Viewer{r.viewer(stalled, &wishes{})}
+		for range heardSize + 10 {
+			l := newLine()
+			all, viewers = append(all, l), append(viewers, r.viewer(l, &wishes{}))
+		}
+		for _, v := range viewers[1:] {
+			r.shard.Join(v, nil, r.packets(forward.Video, 1), [forward.Tracks]ClockMap{})
+		}
+		synctest.Wait()
+		r.shard.Join(viewers[0], nil, r.packets(forward.Video, 1), [forward.Tracks]ClockMap{})
+		synctest.Wait() // stands in Send
+		const each = 20
+		for _, v := range viewers {
+			for range each {
+				r.shard.Receipt(v, []byte("receipt"))
+			}
+			v.ear.Report(forward.Video, 0, 0)
+		}
+		for range maxReceipts {
+			r.shard.Receipt(viewers[5], []byte("receipt"))
+		}
+		close(stalled.stall)
+		synctest.Wait()
+		for i, l := range all {
+			log := l.taken()
+			if n := count(log, "2 receipt"); n != each && i != 5 {
+				t.Fatalf("viewer %d got %d receipts of %d", i, n, each)
+			}
+		}
+		if !viewers[5].Gone() {
+			t.Error("who has more receipts to come than anybody could have asked for stays")
+		}
+	})
+}
+
 func TestReportsOfPresentationCountTwiceASecond(t *testing.T) {
 	v, counted := newViewer(Who{ID: "x"}, 1, &wishes{}, NewShard(Settings{Now: time.Now})), 0
 	now := time.Unix(1_800_000_000, 0)

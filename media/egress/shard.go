@@ -37,6 +37,7 @@ type Shard struct {
 	inbox    chan message // from streams, and who leaves
 	spoken   chan *Viewer // who has said something
 	done     chan struct{}
+	unheard  atomic.Bool   // somebody has receipts to come, for whom spoken had no room
 	overruns atomic.Uint64 // count of times that something had no room in the inbox
 
 	// Owned by Run.
@@ -218,7 +219,9 @@ func (s *Shard) wait(ctx context.Context) {
 	case m := <-s.inbox:
 		s.handle(m)
 	case v := <-s.spoken:
-		s.look(v, s.set.Now())
+		now := s.set.Now()
+		s.look(v, now)
+		s.listen(now)
 	case <-s.timer.C:
 	case <-ctx.Done():
 	}
