@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/framelock/relay/media/egress"
@@ -32,10 +33,12 @@ const (
 // is the book's.
 func (c *Core) Act(a *act) {
 	if a.Seen != 0 {
-		if f := c.frames.Lookup(a.Seen); f == nil || f.Sent.IsZero() {
-			a.Sent = nil // a timestamp within a span that no frame has
-		} else if next := c.frames.After(f.TS); next != nil {
-			a.Superseded = next.Sent.UTC()
+		f, before, after := c.frames.Lookup(a.Seen), c.frames.Before(a.Seen), c.frames.After(a.Seen)
+		switch {
+		case f == nil && before != nil && after != nil:
+			a.Sent = without(a.Sent, before.TS, after.TS)
+		case f != nil && after != nil:
+			a.Superseded = after.Sent.UTC()
 		}
 	}
 	switch earlier := c.book.Judge(&a.Action); {
@@ -46,6 +49,19 @@ func (c *Core) Act(a *act) {
 	default:
 		c.out.Judged(a)
 	}
+}
+
+// without leaves out of spans what is between two frames that follow one another: a
+// timestamp that no frame has was sent to nobody.
+func without(spans []window.Span, before, after uint64) []window.Span {
+	for i, s := range spans {
+		if s.From <= before && after <= s.To {
+			spans = slices.Insert(slices.Clone(spans), i+1, window.Span{From: after, To: s.To})
+			spans[i].To = before
+			return spans
+		}
+	}
+	return spans
 }
 
 // receive queues an action, in the order in which times of receipt are given. It
@@ -130,7 +146,7 @@ func newAct(r marker.ActRequest, subject, session string, reply func([]byte)) *a
 
 // acted takes an action that a viewer sent on the actions channel.
 func (l *Loop) acted(v *egress.Viewer, b []byte) {
-	reply := func(receipt []byte) { v.Shard().Reply(v, receipt) }
+	reply := func(receipt []byte) { v.Shard().Receipt(v, receipt) }
 	r, err := marker.DecodeAct(b)
 	if err == nil {
 		r.Session, r.Subject = "", "" // who acts is whose session it is

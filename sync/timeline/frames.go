@@ -103,6 +103,16 @@ func (f *Frames) After(ts uint64) (next *Frame) {
 	return next
 }
 
+// Before returns the newest frame that is remembered with an earlier timestamp, or nil.
+func (f *Frames) Before(ts uint64) *Frame {
+	for i := f.next; i > f.first; i-- {
+		if fr := f.at(i - 1); fr.TS < ts {
+			return fr
+		}
+	}
+	return nil
+}
+
 // Lookup returns the frame with exactly this timestamp, or nil.
 func (f *Frames) Lookup(ts uint64) *Frame {
 	for i := f.next; i > f.first; i-- {

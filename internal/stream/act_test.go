@@ -1,0 +1,33 @@
+package stream
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/framelock/relay/sync/window"
+)
+
+// A timestamp between two frames was sent to nobody, and the evidence says so.
+func TestSpansWithoutWhatIsBetweenFrames(t *testing.T) {
+	type spans = []window.Span
+	for _, c := range []struct {
+		sent          spans
+		before, after uint64
+		want          spans
+	}{
+		{nil, 20, 30, nil},
+		{spans{{10, 50}}, 20, 30, spans{{10, 20}, {30, 50}}},
+		{spans{{10, 50}}, 10, 50, spans{{10, 10}, {50, 50}}},
+		{spans{{10, 20}, {30, 50}}, 20, 30, spans{{10, 20}, {30, 50}}},
+		{spans{{10, 20}, {40, 50}, {60, 90}}, 70, 80, spans{{10, 20}, {40, 50}, {60, 70}, {80, 90}}},
+		{spans{{10, 20}}, 40, 50, spans{{10, 20}}},
+	} {
+		given := slices.Clone(c.sent)
+		if got := without(c.sent, c.before, c.after); !slices.Equal(got, c.want) {
+			t.Errorf("%v without what is between %d and %d: %v, want %v", c.sent, c.before, c.after, got, c.want)
+		}
+		if !slices.Equal(c.sent, given) {
+			t.Errorf("%v has become %v", given, c.sent)
+		}
+	}
+}
