@@ -256,6 +256,12 @@ func (v *Viewer) begin() error {
 	return err
 }
 
+// Begin starts counting anew, and Seen returns what a viewer that decrypts saw since.
+func (v *Viewer) Begin() error { return v.begin() }
+
+// Seen returns what a viewer that decrypts saw since Begin.
+func (v *Viewer) Seen() Seen { return v.ledger.read() }
+
 // delivered returns how many RTP packets came since begin. For a viewer that
 // decrypts, what the kernel dropped is lost.
 func (v *Viewer) delivered() (uint64, error) {

@@ -13,13 +13,34 @@ import (
 )
 
 // crowd offers actions at a pace, each three times: twice at once, and once more with
-// the receipt in its hands.
+// the receipt in its hands. It looks at receipts when all have come, so that it is not
+// the crowd that is measured.
 type crowd struct {
 	purse *purse
 	act   func(id string) ([]byte, error)
-
-	mu    sync.Mutex
 	waits []time.Duration // from an action's offer to its first receipt
+}
+
+// bet is one action, and what came for each time that it was sent.
+type bet struct {
+	id       string
+	receipts [3][]byte
+	errs     [3]error
+	waited   time.Duration
+}
+
+func (c *crowd) send(b *bet, n int) { b.receipts[n], b.errs[n] = c.act(b.id) }
+
+// take puts what came into the purse.
+func (c *crowd) take(b *bet) {
+	for i, err := range b.errs {
+		if err != nil {
+			c.purse.t.Errorf("action %s: %v", b.id, err)
+			continue
+		}
+		c.purse.add(b.receipts[i])
+	}
+	c.waits = append(c.waits, b.waited)
 }
 
 // pace is how often some of a crowd's actions are offered.
@@ -29,44 +50,33 @@ const pace = time.Millisecond
 // long the offering took, and how long it took for all to be receipted once.
 func (c *crowd) offer(ctx context.Context, prefix string, n int, within time.Duration) (offered, drained time.Duration) {
 	var first, all sync.WaitGroup
+	bets := make([]bet, n)
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	begun := time.Now()
-	for i := 0; i < n; {
+	for i := 0; i < n && ctx.Err() == nil; <-tick.C {
 		due := min(n, int(float64(n)*float64(time.Since(begun)+pace)/float64(within)))
 		for ; i < due; i++ {
-			id, at := fmt.Sprint(prefix, "-", i), time.Now()
+			b, at := &bets[i], time.Now()
+			b.id = fmt.Sprint(prefix, "-", i)
 			first.Add(1)
 			all.Go(func() {
-				c.try(id)
-				c.mu.Lock()
-				c.waits = append(c.waits, time.Since(at))
-				c.mu.Unlock()
+				c.send(b, 0)
+				b.waited = time.Since(at)
 				first.Done()
-				c.try(id)
+				c.send(b, 2)
 			})
-			all.Go(func() { c.try(id) })
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			i = n
+			all.Go(func() { c.send(b, 1) })
 		}
 	}
 	offered = time.Since(begun)
 	first.Wait()
 	drained = time.Since(begun)
 	all.Wait()
-	return offered, drained
-}
-
-func (c *crowd) try(id string) {
-	b, err := c.act(id)
-	if err != nil {
-		c.purse.t.Errorf("action %s: %v", id, err)
-		return
+	for i := range bets {
+		c.take(&bets[i])
 	}
-	c.purse.add(b)
+	return offered, drained
 }
 
 // byAPI acts for a user of its own for each id.
@@ -136,13 +146,21 @@ func TestBurst(t *testing.T) {
 	// Others bet while the window closes, and afterwards.
 	var late sync.WaitGroup
 	closing := make(chan struct{})
+	try := func(id string) {
+		b, err := c.act(id)
+		if err != nil {
+			t.Errorf("action %s: %v", id, err)
+			return
+		}
+		p.add(b)
+	}
 	for i := range 200 {
 		late.Go(func() {
 			for n := 0; ; n++ {
-				c.try(fmt.Sprint("late-", i, "-", n))
+				try(fmt.Sprint("late-", i, "-", n))
 				select {
 				case <-closing:
-					c.try(fmt.Sprint("after-", i))
+					try(fmt.Sprint("after-", i))
 					return
 				default:
 				}
