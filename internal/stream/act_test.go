@@ -10,17 +10,23 @@ import (
 // A timestamp between two frames was sent to nobody, and the evidence says so.
 func TestSpansWithoutWhatIsBetweenFrames(t *testing.T) {
 	type spans = []window.Span
+	of := func(ends ...uint64) (list spans) {
+		for i := 0; i < len(ends); i += 2 {
+			list = append(list, window.Span{From: ends[i], To: ends[i+1]})
+		}
+		return list
+	}
 	for _, c := range []struct {
 		sent          spans
 		before, after uint64
 		want          spans
 	}{
 		{nil, 20, 30, nil},
-		{spans{{10, 50}}, 20, 30, spans{{10, 20}, {30, 50}}},
-		{spans{{10, 50}}, 10, 50, spans{{10, 10}, {50, 50}}},
-		{spans{{10, 20}, {30, 50}}, 20, 30, spans{{10, 20}, {30, 50}}},
-		{spans{{10, 20}, {40, 50}, {60, 90}}, 70, 80, spans{{10, 20}, {40, 50}, {60, 70}, {80, 90}}},
-		{spans{{10, 20}}, 40, 50, spans{{10, 20}}},
+		{of(10, 50), 20, 30, of(10, 20, 30, 50)},
+		{of(10, 50), 10, 50, of(10, 10, 50, 50)},
+		{of(10, 20, 30, 50), 20, 30, of(10, 20, 30, 50)},
+		{of(10, 20, 40, 50, 60, 90), 70, 80, of(10, 20, 40, 50, 60, 70, 80, 90)},
+		{of(10, 20), 40, 50, of(10, 20)},
 	} {
 		given := slices.Clone(c.sent)
 		if got := without(c.sent, c.before, c.after); !slices.Equal(got, c.want) {
