@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +55,12 @@ func (p *purse) len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.receipts)
+}
+
+func (p *purse) ids() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.receipts))
 }
 
 // kept are the receipts, as evidence.

@@ -15,6 +15,13 @@ import (
 var amount = os.Getenv("WINDOWS")
 
 func TestMain(m *testing.M) {
+	if text, ok := os.LookupEnv(roleVar); ok {
+		if err := serve(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	switch amount {
 	case "", "1", "full":
 		goleak.VerifyTestMain(m)
