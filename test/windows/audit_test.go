@@ -199,6 +199,14 @@ func (h *history) one(t *testing.T, name string, ids int) {
 	}
 }
 
+// refusedFor returns how many actions were refused for a reason.
+func (p *purse) refusedFor(reason string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused[reason]
+}
+
+// refusals says how many actions were refused, by reason.
 func (p *purse) refusals() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

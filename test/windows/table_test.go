@@ -159,6 +159,12 @@ func (w *table) open(name string, change ...func(*relay.Window)) relay.Resolved 
 	return opened
 }
 
+// close closes a window with the next frame.
+func (w *table) close(name string) error {
+	_, err := w.wheel.CloseWindow(w.Context(), name, relay.Next())
+	return err
+}
+
 // closed waits for the record of a window, which its stream publishes.
 func (w *table) closed(events <-chan []byte, name string) (e relay.Event) {
 	w.Helper()
