@@ -4,11 +4,13 @@ package load
 
 import (
 	"errors"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -37,6 +39,7 @@ func newAPI(mux ice.UDPMux, v Viewing) (*webrtc.API, error) {
 	registry := &interceptor.Registry{}
 	if v.Reports {
 		reports, reportErr := report.NewReceiverInterceptor()
+		registry.Add(feigned(v.Feign))
 		registry.Add(reports)
 		err = errors.Join(err, reportErr)
 	}
@@ -67,4 +70,28 @@ func loopback() webrtc.SettingEngine {
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
 	return s
+}
+
+// late is an interceptor that holds back RTCP.
+type late struct {
+	interceptor.NoOp
+	by time.Duration
+}
+
+type feigned time.Duration
+
+// NewInterceptor implements interceptor.Factory.
+func (f feigned) NewInterceptor(string) (interceptor.Interceptor, error) {
+	return &late{by: time.Duration(f)}, nil
+}
+
+// BindRTCPWriter implements interceptor.Interceptor.
+func (l *late) BindRTCPWriter(w interceptor.RTCPWriter) interceptor.RTCPWriter {
+	if l.by == 0 {
+		return w
+	}
+	return interceptor.RTCPWriterFunc(func(packets []rtcp.Packet, a interceptor.Attributes) (int, error) {
+		time.AfterFunc(l.by, func() { _, _ = w.Write(packets, a) }) // into a session that may have ended
+		return len(packets), nil
+	})
 }

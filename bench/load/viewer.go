@@ -27,7 +27,10 @@ type Viewing struct {
 	Markers  bool   // negotiate the marker header extension, as native clients do
 	Decrypt  bool   // read everything, rather than have the kernel count it
 	Reports  bool   // send receiver reports, from which the server knows the round trip
-	HTTP     *http.Client
+	// Feign is how much later than they are made a viewer sends its reports, as if it
+	// were far away.
+	Feign time.Duration
+	HTTP  *http.Client
 	// Messages, if set, is given what comes on the channels, and Packets what a viewer
 	// that decrypts reads. They run on the session's goroutines and must not block.
 	Messages func(channel uint16, b []byte)

@@ -64,7 +64,7 @@ func diskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newTable(t, config(state))
-	viewer := w.join(true, nil)
+	viewer := w.join(true)
 	events := w.events()
 	w.open("r1")
 	if err := viewer.Begin(); err != nil {

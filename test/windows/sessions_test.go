@@ -78,11 +78,22 @@ func (f *frames) after(ts uint64) (gotFrame, int) {
 	return gotFrame{}, len(f.list)
 }
 
-// join lets a player in, who decrypts or only acts. client is nil for one that is
-// not behind a proxy.
-func (w *table) join(decrypts bool, client *http.Client) *player {
+// before returns the last frame before a timestamp.
+func (f *frames) before(ts uint64) (last gotFrame) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.list {
+		if g.ts < ts {
+			last = g
+		}
+	}
+	return last
+}
+
+// join lets a player in, who decrypts or only acts.
+func (w *table) join(decrypts bool, change ...func(*load.Viewing)) *player {
 	w.Helper()
-	p, err := w.tryJoin(decrypts, client)
+	p, err := w.tryJoin(decrypts, change...)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -94,7 +105,7 @@ func (w *table) join(decrypts bool, client *http.Client) *player {
 	return p
 }
 
-func (w *table) tryJoin(decrypts bool, client *http.Client) (p *player, err error) {
+func (w *table) tryJoin(decrypts bool, change ...func(*load.Viewing)) (p *player, err error) {
 	p = &player{waiting: map[string][]chan []byte{}}
 	open := make(chan struct{})
 	var once sync.Once
@@ -106,12 +117,12 @@ func (w *table) tryJoin(decrypts bool, client *http.Client) (p *player, err erro
 			}
 		},
 	}
-	if client != nil {
-		v.HTTP = client
-	}
 	if decrypts {
 		p.frames = &frames{}
 		v.Packets = p.take
+	}
+	for _, f := range change {
+		f(&v)
 	}
 	if p.Viewer, err = load.Join(w.Context(), v); err != nil {
 		return nil, err
@@ -142,11 +153,16 @@ func (p *player) receipt(b []byte) {
 
 // send acts on a frame and returns where the receipt will come.
 func (p *player) send(id, window string, seen uint64) (<-chan []byte, error) {
+	return p.say(id, fmt.Sprintf(`{"type":"action","id":%q,"window":%q,"seen":{"track":"v0","ts":%d},"data":{"bet":"red","amount":2500}}`, id, window, seen))
+}
+
+// say sends an action in a form of its own.
+func (p *player) say(id, action string) (<-chan []byte, error) {
 	receipt := make(chan []byte, 1)
 	p.mu.Lock()
 	p.waiting[id] = append(p.waiting[id], receipt)
 	p.mu.Unlock()
-	return receipt, p.Act(fmt.Sprintf(`{"type":"action","id":%q,"window":%q,"seen":{"track":"v0","ts":%d},"data":{"bet":"red","amount":2500}}`, id, window, seen))
+	return receipt, p.Act(action)
 }
 
 // bet is send, and waits for the receipt.
@@ -175,7 +191,7 @@ func TestSessions(t *testing.T) {
 	begin(t)
 	people, rate, span := ofFull(500, 40), ofFull(2000, 400), ofFull(10*time.Second, 2*time.Second)
 	w := newTable(t, config(t.TempDir()))
-	eye := w.join(true, nil)
+	eye := w.join(true)
 	players := make([]*player, people)
 	var joining sync.WaitGroup
 	places := make(chan struct{}, 8)
@@ -184,7 +200,7 @@ func TestSessions(t *testing.T) {
 			places <- struct{}{}
 			defer func() { <-places }()
 			var err error
-			if players[i], err = w.tryJoin(false, nil); err != nil {
+			if players[i], err = w.tryJoin(false); err != nil {
 				t.Error(err)
 			}
 		})
@@ -257,7 +273,7 @@ func TestSessions(t *testing.T) {
 func TestEveryActionIsAnswered(t *testing.T) {
 	begin(t)
 	w := newTable(t, config(t.TempDir()))
-	one := w.join(true, nil)
+	one := w.join(true)
 	opened := w.open("r1")
 	eventually(t, "a frame of the window has come", func() bool { return one.newest(0).ts >= opened.TS })
 	const actions = 90 // a viewer may say 100 things at once
