@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -140,27 +141,31 @@ func (w *Writer) Run(ctx context.Context) error {
 	return err
 }
 
-// run fills a group while the one before is being appended.
+// run fills a group, and tells those of the one before that they are durable, while
+// another is being appended.
 func (w *Writer) run(ctx context.Context) error {
 	type outcome struct {
 		last uint64
 		err  error
 	}
 	in := intake{w: w}
-	now, next := &group{}, &group{}
+	now, next, told := &group{}, &group{}, &group{}
 	answers := make(chan outcome, 1)
-	for busy := false; ; {
-		in.fill(next)
+	busy := false
+	begin := func() bool {
+		if in.fill(next); busy || len(next.entries) == 0 {
+			return false
+		}
+		now, next, told, busy = next, told, now, true
+		go func(g *group) {
+			last, err := w.commit(ctx, g)
+			answers <- outcome{last, err}
+		}(now)
+		return true
+	}
+	for {
 		var ended <-chan struct{}
-		if !busy {
-			if len(next.entries) > 0 {
-				now, next, busy = next, now, true
-				go func(g *group) {
-					last, err := w.commit(ctx, g)
-					answers <- outcome{last, err}
-				}(now)
-				continue
-			}
+		if !begin() && !busy {
 			if w.finished() {
 				return nil
 			}
@@ -175,14 +180,28 @@ func (w *Writer) run(ctx context.Context) error {
 				w.fail(a.err, now.entries, next.entries, in.rest())
 				return a.err
 			}
-			for i, e := range now.entries {
-				e.Durable(now.position(i, a.last), nil)
-			}
-			w.done(len(now.entries))
-			now.clear()
 			busy = false
+			if !begin() {
+				now, told = told, now
+			}
+			w.tell(told, a.last)
 		}
 	}
+}
+
+// spared is how many are told that their entries are durable, until others get their
+// turn: those who wait for the processor would wait for all who were told.
+const spared = 16
+
+// tell says that a group is durable, and empties it.
+func (w *Writer) tell(g *group, last uint64) {
+	for i, e := range g.entries {
+		if e.Durable(g.position(i, last), nil); i%spared == spared-1 {
+			runtime.Gosched()
+		}
+	}
+	w.done(len(g.entries))
+	g.clear()
 }
 
 func (w *Writer) finished() bool {
