@@ -82,6 +82,8 @@ func TestInputsOverHTTP(t *testing.T) {
 		{"health", a.HTTP, "GET", "/v1/streams/wheel", "", 200, `"code":"no_input","track":"v0"`},
 		{"metrics", a.Admin, "GET", "/metrics", "", 200, `relay_stream_problem{code="standby_silent",stream="wheel"} 1`},
 		{"metrics of inputs", a.Admin, "GET", "/metrics", "", 200, `relay_input_path_packets_total{input="primary",path="second",stream="wheel",track="v0"} 0`},
+		{"metrics of actions", a.Admin, "GET", "/metrics", "", 200, `relay_viewer_actions_in_grace_total{stream="wheel"} 0`},
+		{"actions", a.HTTP, "GET", "/v1/streams/wheel", "", 200, `"actions":{"accepted":0,"in_grace":0,"rtt_rises":0,"suspects":0}`},
 	} {
 		if status, text := call(c.host, c.method, c.path, c.body); status != c.status || !strings.Contains(text, c.want) {
 			t.Errorf("%s: %d %s, want %d …%s…", c.name, status, text, c.status, c.want)

@@ -169,6 +169,10 @@ var (
 	descActive  = describe("input_active", "1 for the encoder that viewers are sent.", "stream", "input")
 	descEncoder = describe("input_encoder_packets_total", "Packets from each encoder.", "stream", "track", "input")
 	descPath    = describe("input_path_packets_total", "Packets of an encoder by each of its two paths.", "stream", "track", "input", "path")
+	descTaken   = describe("viewer_actions_accepted_total", "Accepted actions of viewers, by the journal.", "stream")
+	descGrace   = describe("viewer_actions_in_grace_total", "Of those, actions that came within the grace after the closing.", "stream")
+	descRises   = describe("viewer_actions_rtt_rises_total", "Of those in the grace, actions with a round trip far above the viewer's usual one.", "stream")
+	descSuspect = describe("viewer_action_suspects", "Viewers more than half of whose newest actions came within the grace.", "stream")
 	descEpoch   = describe("input_epoch", "Count of sources and restarts of a track.", "stream", "track")
 )
 
@@ -179,7 +183,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (c *streamCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descViewers, descPaused, descHealthy, descSeq, descPackets, descLost, descDropped, descBacklog, descReady, descEpoch,
-		descProblem, descActive, descEncoder, descPath} {
+		descProblem, descActive, descEncoder, descPath, descTaken, descGrace, descRises, descSuspect} {
 		ch <- d
 	}
 }
@@ -205,6 +209,7 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descSeq, float64(info.Seq))
 		gauge(descBacklog, float64(info.Backlog))
 		gauge(descReady, boolean(info.NotReady == ""))
+		collectActions(ch, &info)
 		collectProblems(ch, &info)
 		collectInputs(ch, &info)
 		for _, t := range info.Tracks {
@@ -224,6 +229,16 @@ func boolean(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// collectActions counts what viewers who deceive would show (docs/windows.md).
+func collectActions(ch chan<- prometheus.Metric, info *Info) {
+	for d, n := range map[*prometheus.Desc]uint64{
+		descTaken: info.Actions.Accepted, descGrace: info.Actions.InGrace, descRises: info.Actions.RTTRises,
+	} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), info.Name)
+	}
+	ch <- prometheus.MustNewConstMetric(descSuspect, prometheus.GaugeValue, float64(info.Actions.Suspects), info.Name)
 }
 
 // collectProblems says of every code whether a stream has that problem.

@@ -6,6 +6,7 @@ import (
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/window"
 )
 
 // Info describes a stream as it is now.
@@ -24,6 +25,8 @@ type Info struct {
 	// NotReady says why the stream takes no events and actions; empty if it does.
 	NotReady string `json:"not_ready,omitempty"`
 	Inputs   Inputs `json:"inputs"`
+	// Actions counts viewers' accepted actions, and what deceiving ones would show.
+	Actions window.AnomalyTotals `json:"actions"`
 	// Health is what hurts viewers, or soon will; empty if nothing does.
 	Health []Problem `json:"health"`
 }
@@ -79,7 +82,7 @@ type TrackInfo struct {
 func (c *Core) Info(now time.Time, viewers int) Info {
 	i := Info{
 		Name: c.cfg.Name, Log: c.log, Seq: c.seq, Paused: c.paused, HoldMS: int(c.cfg.Hold.Milliseconds()),
-		Viewers: viewers, Pending: len(c.pending), Inputs: c.inputsInfo(now), Health: []Problem{},
+		Viewers: viewers, Pending: len(c.pending), Inputs: c.inputsInfo(now), Actions: c.book.Anomalies().Totals(), Health: []Problem{},
 	}
 	if clock, ok := c.clock(now); ok {
 		i.Clock = &clock

@@ -93,6 +93,9 @@ func TestWindowClosesOnTheFrameOfItsDeadline(t *testing.T) {
 			if got := tb.viewerActs("1", "w", opened); got.Verdict != "accepted" {
 				t.Errorf("the first again: %+v", got)
 			}
+			if got, want := tb.core.Info(tb.now, 0).Actions, (window.AnomalyTotals{Accepted: 2, InGrace: 1}); got != want {
+				t.Errorf("counted %+v, want %+v", got, want)
+			}
 			if !slices.Equal(tb.seals, []string{"w"}) {
 				t.Fatalf("seals %v", tb.seals)
 			}

@@ -71,7 +71,7 @@ func newTable(t testing.TB) *table {
 }
 
 const (
-	info     = `{"name":"%s","log":"9f3c0a77d2e41b05","seq":3,"epoch":1,"paused":false,"hold_ms":0,"viewers":2,"tracks":[{"track":"v0","codec":"H264","ssrc":4294967295,"packets":9,"lost":0}],"health":[]}`
+	info     = `{"name":"%s","log":"9f3c0a77d2e41b05","seq":3,"epoch":1,"paused":false,"hold_ms":0,"viewers":2,"tracks":[{"track":"v0","codec":"H264","ssrc":4294967295,"packets":9,"lost":0}],"actions":{"accepted":2,"in_grace":1,"rtt_rises":0,"suspects":0},"health":[]}`
 	snapshot = `{"type":"snapshot","protocol":{"min":1,"max":1},"stream":"wheel","log":"9f3c0a77d2e41b05","seq":3,"epoch":1,"state_at":0,"state":{},"pending":[],"recent":[],"windows":[],"paused":false,"clock":null,"tracks":[]}`
 )
 

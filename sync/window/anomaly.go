@@ -14,12 +14,12 @@ type Anomalies struct {
 }
 
 // AnomalyTotals are counters over all viewers' accepted actions since the Book
-// began, and one gauge.
+// began, and one gauge. They name nobody.
 type AnomalyTotals struct {
-	Accepted uint64
-	InGrace  uint64 // received after the closing
-	RTTRises uint64 // of those, with a round trip far above what the subject had before
-	Suspects int    // gauge: subjects for which Suspect holds
+	Accepted uint64 `json:"accepted"`
+	InGrace  uint64 `json:"in_grace"`  // received after the closing
+	RTTRises uint64 `json:"rtt_rises"` // of those, with a round trip far above what the subject had before
+	Suspects int    `json:"suspects"`  // gauge: subjects for which Suspect holds
 }
 
 // SubjectAnomalies is what is known of one subject's newest accepted actions. The
