@@ -297,6 +297,8 @@ var calls = []call{
 	{name: "close nowhere", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: `{"at":{}}`, status: 400, want: `"field":"at"`},
 	{name: "close without a token", method: "POST", path: "/v1/streams/wheel/windows/w1/close", body: `{}`, status: 401},
 	{name: "close with another scope", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "viewer", body: `{}`, status: 403},
+	{name: "close on another relay's stream", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: `{}`, err: marker.ErrNotOwner, status: 503, want: "not_owner", header: map[string]string{"Retry-After": ""}},
+	{name: "close what no name can be", method: "POST", path: "/v1/streams/wheel/windows/w%201/close", token: "game", body: `{}`, status: 400, want: `"field":"window"`},
 	{name: "close what is closed", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: `{}`, err: window.ErrPhase, status: 409, want: "window_phase"},
 	{name: "close without a word", method: "POST", path: "/v1/streams/wheel/windows/w1/close", token: "game", body: ``, status: 201},
 	{name: "void what is not there", method: "POST", path: "/v1/streams/wheel/windows/w1/void", token: "game", body: `{}`, err: window.ErrUnknown, status: 409, want: "window_unknown"},
@@ -318,11 +320,18 @@ var calls = []call{
 
 	{name: "journal without a token", method: "GET", path: "/v1/streams/wheel/journal", status: 401},
 	{name: "journal with another scope", method: "GET", path: "/v1/streams/wheel/journal", token: "reader", status: 403},
+	{name: "journal of another's stream", method: "GET", path: "/v1/streams/baccarat/journal", token: "game", status: 403},
+	{name: "journal of no stream", method: "GET", path: "/v1/streams/nowhere/journal", token: "host", status: 404, want: `"field":"stream"`},
 	{name: "journal from nowhere", method: "GET", path: "/v1/streams/wheel/journal?after=x", token: "game", status: 400},
 
 	{name: "export", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", status: 200, want: `{"payloads":false}`, header: map[string]string{"Content-Type": "application/x-ndjson"}},
 	{name: "export with data", method: "GET", path: "/v1/streams/wheel/log/export?payloads=1", token: "studio", status: 200, want: `{"payloads":true}`},
 	{name: "export with data, for a reader", method: "GET", path: "/v1/streams/wheel/log/export?payloads=1", token: "reader", status: 403, want: "scope mark"},
+	{name: "export that says no data", method: "GET", path: "/v1/streams/wheel/log/export?payloads=false", token: "reader", status: 200, want: `{"payloads":false}`},
+	{name: "export with data, in short", method: "GET", path: "/v1/streams/wheel/log/export?payloads", token: "studio", status: 200, want: `{"payloads":true}`},
+	{name: "export with data or not", method: "GET", path: "/v1/streams/wheel/log/export?payloads=no", token: "studio", status: 400, want: `"field":"payloads","value":"no"`},
+	{name: "export of another's stream", method: "GET", path: "/v1/streams/wheel/log/export", token: "guest", status: 403},
+	{name: "export of no stream", method: "GET", path: "/v1/streams/nowhere/log/export", token: "reader", status: 404},
 	{name: "export without a token", method: "GET", path: "/v1/streams/wheel/log/export", status: 401},
 
 	{name: "events without a token", method: "GET", path: "/v1/streams/wheel/events", status: 401},

@@ -50,7 +50,7 @@ func (h *handler) closeWindow(kind marker.Kind) http.HandlerFunc {
 		if !ok {
 			return
 		}
-		body, ok := readJSON(w, r)
+		body, ok := readAnyJSON(w, r)
 		if !ok {
 			return
 		}
@@ -239,7 +239,10 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	payloads := r.URL.Query().Has("payloads")
+	payloads, ok := wantsPayloads(w, r)
+	if !ok {
+		return
+	}
 	if payloads && !auth.FromContext(r.Context()).Allows(auth.Mark, auth.StreamOf(r)) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="relay", error="insufficient_scope", scope="mark"`)
 		problem.Write(w, http.StatusForbidden, "the data of actions is for callers with scope mark; leave payloads out, or use a token that has it")
@@ -257,5 +260,23 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 	if err := s.Export(r.Context(), w, payloads); err != nil && r.Context().Err() == nil {
 		h.opts.Logger.Error("the transcript could not be exported", "path", r.URL.Path, "error", err)
 		panic(http.ErrAbortHandler) // half a transcript must not look like a whole one
+	}
+}
+
+// wantsPayloads reads the parameter of export, or answers. A value that says no must
+// not be taken for a yes: what people sent is at stake.
+func wantsPayloads(w http.ResponseWriter, r *http.Request) (wanted, ok bool) {
+	if !r.URL.Query().Has("payloads") {
+		return false, true
+	}
+	switch v := r.URL.Query().Get("payloads"); v {
+	case "", "1", "true":
+		return true, true
+	case "0", "false":
+		return false, true
+	default:
+		const allowed = "true, 1 or nothing for the data of actions; false or 0 without it"
+		problem.Write(w, http.StatusBadRequest, "payloads says neither yes nor no", problem.Field("payloads", v, allowed))
+		return false, false
 	}
 }

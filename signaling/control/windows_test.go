@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,7 +69,96 @@ func TestWindowsAreOpenedOnce(t *testing.T) {
 	}
 }
 
+// A window can be closed with nothing but its name, by everybody but the page of
+// another origin, which a browser would let send just that.
+func TestCloseNeedsNoBody(t *testing.T) {
+	described := newContract(t)
+	for _, verb := range []string{"close", "void"} {
+		for _, c := range []struct {
+			name   string
+			header http.Header
+			body   string
+			status int
+		}{
+			{"a command", nil, "", 201},
+			{"its own page", http.Header{"Origin": {"http://example.com"}, "Sec-Fetch-Site": {"same-origin"}}, "", 201},
+			{"another's page", http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}, "", 415},
+			{"another's page in an old browser", http.Header{"Origin": {"https://evil.example"}}, "", 415},
+			{"another's form", http.Header{"Origin": {"https://evil.example"}, "Content-Type": {"text/plain"}}, "", 415},
+			{"a form", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, "", 415},
+			{"a body without a type", nil, `{}`, 415},
+		} {
+			t.Run(verb+"/"+c.name, func(t *testing.T) {
+				r := httptest.NewRequest("POST", "/v1/streams/wheel/windows/w1/"+verb, strings.NewReader(c.body))
+				maps.Copy(r.Header, c.header)
+				r.Header.Set("Authorization", "Bearer game")
+				w := httptest.NewRecorder()
+				Handler(newTable(t), people, Options{}).ServeHTTP(w, r)
+				call{status: c.status}.check(t, w)
+				described.check(t, r, []byte(c.body), w)
+			})
+		}
+	}
+}
+
+// Every call has its HEAD, OPTIONS and 405.
+func TestMethods(t *testing.T) {
+	const table = "/v1/streams/wheel"
+	for _, c := range []struct{ path, allow, token, kind string }{
+		{"/windows", "GET, HEAD, POST, OPTIONS", "reader", "application/json"},
+		{"/windows/w1/close", "POST, OPTIONS", "", ""},
+		{"/windows/w1/void", "POST, OPTIONS", "", ""},
+		{"/windows/w1/actions", "POST, OPTIONS", "", ""},
+		{"/windows/w1/receipts/a1", "GET, HEAD, OPTIONS", "player", "application/json"},
+		{"/journal", "GET, HEAD, OPTIONS", "game", "text/event-stream"},
+		{"/log/export", "GET, HEAD, OPTIONS", "reader", "application/x-ndjson"},
+		{"/log/checkpoint", "GET, HEAD, OPTIONS", "reader", "text/plain; charset=utf-8"},
+		{"/log/tile/0/000", "GET, HEAD, OPTIONS", "reader", "application/octet-stream"},
+		{"/log/proof/1", "GET, HEAD, OPTIONS", "reader", "application/json"},
+	} {
+		s := newTable(t)
+		server := httptest.NewServer(Handler(s, people, Options{Logs: s}))
+		client := server.Client()
+		do := func(method, token string) *http.Response {
+			q, err := http.NewRequestWithContext(t.Context(), method, server.URL+table+c.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if token != "" {
+				q.Header.Set("Authorization", "Bearer "+token)
+			}
+			res, err := client.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			return res
+		}
+		if res := do("OPTIONS", ""); res.StatusCode != 204 || res.Header.Get("Allow") != c.allow {
+			t.Errorf("OPTIONS %s: %s, Allow %q, want %q", c.path, res.Status, res.Header.Get("Allow"), c.allow)
+		}
+		for _, method := range []string{"PUT", "DELETE", "PATCH", "POST", "GET"} {
+			if strings.Contains(c.allow, method) {
+				continue
+			}
+			if res := do(method, c.token); res.StatusCode != 405 || res.Header.Get("Allow") != c.allow {
+				t.Errorf("%s %s: %s, Allow %q, want %q", method, c.path, res.Status, res.Header.Get("Allow"), c.allow)
+			}
+		}
+		if c.kind != "" {
+			if res := do("HEAD", c.token); res.StatusCode != 200 || res.Header.Get("Content-Type") != c.kind {
+				t.Errorf("HEAD %s: %s of type %q, want %q", c.path, res.Status, res.Header.Get("Content-Type"), c.kind)
+			}
+			if res := do("HEAD", ""); res.StatusCode != 401 {
+				t.Errorf("HEAD %s without a token: %s", c.path, res.Status)
+			}
+		}
+		server.Close()
+	}
+}
+
 func TestJournal(t *testing.T) {
+	described := newContract(t)
 	s := newTable(t)
 	server := httptest.NewServer(Handler(s, people, Options{MaxSubscribers: 1}))
 	defer server.Close()
@@ -99,7 +189,8 @@ func TestJournal(t *testing.T) {
 	s.forgets = true
 	for _, path := range []string{"/v1/streams/wheel/journal", "/v1/streams/wheel/log/export"} {
 		c := call{method: "GET", path: path, token: "studio", status: 404, want: "set state.dir"}
-		_, w := c.do(Handler(s, people, Options{}))
+		r, w := c.do(Handler(s, people, Options{}))
 		c.check(t, w)
+		described.check(t, r, nil, w)
 	}
 }
