@@ -106,6 +106,15 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	case "/v1/streams/wheel/windows/r1/actions":
 		io.WriteString(w, `{"type":"receipt","v":1,"id":"a1","window":"r1","verdict":"rejected","reason":"window_closed","order":3,`+
 			`"received_at":"2026-11-22T12:00:02Z","seen":0,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","commitment":"00"}`)
+	case "/v1/streams/wheel/windows/r1/receipts/a1":
+		io.WriteString(w, `{"receipt":{"type":"receipt","v":1,"id":"a1","window":"r1","verdict":"accepted","order":3,`+
+			`"received_at":"2026-11-22T12:00:02Z","seen":0,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","commitment":"00"},`+
+			`"action":{"v":1,"type":"action"},"proof":{"index":2,"size":9,"root":"ab01","hashes":[]}}`)
+	case "/v1/streams/wheel/windows/r1/receipts/a2":
+		io.WriteString(w, `{"receipt":{"type":"receipt","v":1,"id":"a2","window":"r1","verdict":"accepted","order":4},"action":{},"proof":null}`)
+	case "/v1/streams/wheel/windows/again/close":
+		io.WriteString(w, `{"id":"close:again","seq":8,"epoch":1,"ts":160000000090000,"frame":48243,"capture_time":"2026-11-22T12:00:01.25Z",`+
+			`"error_ms":0.4,"late_ms":0,"clock":"sender_report"}`)
 	case "/v1/streams/wheel/log/export":
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		http.ServeFile(w, r, filepath.Join(transcripts, "wheel.ndjson"))

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net/url"
+	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,18 +24,9 @@ on the frame of its deadline, and judges every action against the frame that its
 viewer saw (docs/windows.md).`,
 	}
 	group(cmd)
-	cmd.AddCommand(newWindowsOpenCmd(), newWindowsEndCmd("close", "Close a window before its time"),
-		newWindowsEndCmd("void", "Void a window: nothing in it counts"), newWindowsLsCmd(), newWindowsActCmd())
+	cmd.AddCommand(newWindowsOpenCmd(), newWindowsEndCmd("close", "Close a window before its time", (*croupier.Client).CloseWindow),
+		newWindowsEndCmd("void", "Void a window: nothing in it counts", (*croupier.Client).VoidWindow), newWindowsLsCmd(), newWindowsActCmd(), newWindowsReceiptCmd())
 	return cmd
-}
-
-// windowsPath is the path of a stream's windows, or of what is below one.
-func windowsPath(stream string, below ...string) string {
-	path := "/v1/streams/" + url.PathEscape(stream) + "/windows"
-	for _, p := range below {
-		path += "/" + url.PathEscape(p)
-	}
-	return path
 }
 
 func newWindowsOpenCmd() *cobra.Command {
@@ -42,12 +34,7 @@ func newWindowsOpenCmd() *cobra.Command {
 	var out output
 	var at, until string
 	var after, grace, age time.Duration
-	var accept struct {
-		MaxPerViewer int   `json:"max_per_viewer,omitempty"`
-		MaxBytes     int   `json:"max_bytes,omitempty"`
-		MaxActions   int   `json:"max_actions,omitempty"`
-		MaxAgeMS     int64 `json:"max_age_ms,omitempty"`
-	}
+	var window croupier.Window
 	cmd := &cobra.Command{
 		Use:   "open STREAM WINDOW",
 		Short: "Open a window on a frame",
@@ -60,35 +47,24 @@ closes it by itself; without, it is closed with "relay windows close".`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			if after != 0 && until != "" {
-				return usagef("--after and --until both say when the window closes; give one")
-			}
-			frame, err := parseAt(at)
-			if err != nil {
+			window.Window, window.GraceMS, window.Accept.MaxAgeMS = args[1], grace.Milliseconds(), age.Milliseconds()
+			var err error
+			if window.At, err = parseAt(at); err != nil {
 				return err
 			}
-			accept.MaxAgeMS = age.Milliseconds()
-			body := map[string]any{"window": args[1], "at": frame, "grace_ms": grace.Milliseconds(), "accept": accept}
-			switch {
-			case after != 0:
-				body["closes"] = map[string]any{"after_ms": after.Milliseconds()}
-			case until != "":
-				body["closes"] = map[string]any{"capture_time": until}
+			if window.Closes, err = closesFlags(after, until); err != nil {
+				return err
 			}
 			c, err := client.client()
 			if err != nil {
 				return err
 			}
-			var r struct {
-				croupier.Resolved
-				Window   string `json:"window"`
-				ClosesTS uint64 `json:"closes_ts"`
-			}
-			if err := c.Post(cmd.Context(), windowsPath(args[0]), body, &r); err != nil {
+			r, status, err := c.OpenWindow(cmd.Context(), args[0], window)
+			if err != nil {
 				return err
 			}
 			return out.print(cmd.OutOrStdout(), r, func(w *tabwriter.Writer) {
-				printResolved(w, r.Resolved, false)
+				printResolved(w, r.Resolved, status == http.StatusOK)
 				if r.ClosesTS == 0 {
 					fmt.Fprintln(w, "closes\tby hand\t")
 				} else {
@@ -103,15 +79,38 @@ closes it by itself; without, it is closed with "relay windows close".`,
 	cmd.Flags().DurationVar(&after, "after", 0, "close this long after the open frame, at most 24h")
 	cmd.Flags().StringVar(&until, "until", "", "close with the first frame captured at this time, in RFC 3339")
 	cmd.Flags().DurationVar(&grace, "grace", 0, "take actions on earlier frames for this long after the close, at most 1s")
-	cmd.Flags().IntVar(&accept.MaxPerViewer, "max-per-viewer", 0, "actions taken of one viewer, at most 1000 (default 1000)")
-	cmd.Flags().IntVar(&accept.MaxBytes, "max-bytes", 0, "bytes of an action's data, at most 4096 (default 256)")
-	cmd.Flags().IntVar(&accept.MaxActions, "max-actions", 0, "actions taken in total, at most 250000 (default 100000)")
+	cmd.Flags().IntVar(&window.Accept.MaxPerViewer, "max-per-viewer", 0, "actions taken of one viewer, at most 1000 (default 1000)")
+	cmd.Flags().IntVar(&window.Accept.MaxBytes, "max-bytes", 0, "bytes of an action's data, at most 4096 (default 256)")
+	cmd.Flags().IntVar(&window.Accept.MaxActions, "max-actions", 0, "actions taken in total, at most 250000 (default 100000)")
 	cmd.Flags().DurationVar(&age, "max-age", 0, "how long a frame may have been replaced and still be acted on, at most 10s (default 2s)")
 	return cmd
 }
 
+// closesFlags reads --after and --until; nil if there is neither.
+func closesFlags(after time.Duration, until string) (*croupier.Closes, error) {
+	switch {
+	case after != 0 && until != "":
+		return nil, usagef("--after and --until both say when the window closes; give one")
+	case after != 0:
+		if after < time.Millisecond || after > 24*time.Hour {
+			return nil, usagef("--after %s is out of range (allowed: 1ms to 24h)", after)
+		}
+		return &croupier.Closes{AfterMS: after.Milliseconds()}, nil
+	case until != "":
+		t, err := time.Parse(time.RFC3339Nano, until)
+		if err != nil {
+			return nil, usagef("--until %q is not a time such as 2026-11-22T12:00:00.25Z", until)
+		}
+		return &croupier.Closes{CaptureTime: &t}, nil
+	}
+	return nil, nil
+}
+
+// endWindow is a call that ends a window.
+type endWindow func(c *croupier.Client, ctx context.Context, stream, window string, at croupier.At) (croupier.Resolved, int, error)
+
 // newWindowsEndCmd is the command that closes or voids a window.
-func newWindowsEndCmd(verb, short string) *cobra.Command {
+func newWindowsEndCmd(verb, short string, end endWindow) *cobra.Command {
 	var client clientFlags
 	var out output
 	var at string
@@ -132,11 +131,11 @@ func newWindowsEndCmd(verb, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var r croupier.Resolved
-			if err := c.Post(cmd.Context(), windowsPath(args[0], args[1], verb), map[string]any{"at": frame}, &r); err != nil {
+			r, status, err := end(c, cmd.Context(), args[0], args[1], frame)
+			if err != nil {
 				return err
 			}
-			return out.print(cmd.OutOrStdout(), r, func(w *tabwriter.Writer) { printResolved(w, r, false) })
+			return out.print(cmd.OutOrStdout(), r, func(w *tabwriter.Writer) { printResolved(w, r, status == http.StatusOK) })
 		},
 	}
 	client.add(cmd)
@@ -161,8 +160,8 @@ func newWindowsLsCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var all json.RawMessage
-			if err := c.Get(cmd.Context(), windowsPath(args[0]), &all); err != nil {
+			all, err := c.Windows(cmd.Context(), args[0])
+			if err != nil {
 				return err
 			}
 			var list struct {
@@ -197,66 +196,124 @@ func newWindowsLsCmd() *cobra.Command {
 func newWindowsActCmd() *cobra.Command {
 	var client clientFlags
 	var out output
-	var id, data, subject string
+	var action croupier.Action
+	var data string
 	cmd := &cobra.Command{
 		Use:   "act STREAM WINDOW",
 		Short: "Act in a window as a server does, and print the receipt",
 		Long: `Act in a window as a game server does for a user: no frame was seen, and the
-window's close ends it. The same --id and --data again get the same receipt.`,
-		Example: `  relay windows act wheel round-17 --data '{"pocket":17,"chips":5}' --subject user-4711`,
-		Args:    usageArgs(cobra.ExactArgs(2)),
+window's close ends it. The same --id and --data again get the same receipt.
+
+It takes a token with the scope act, and mark too for --subject.`,
+		Example: `  relay windows act wheel round-17 --id bet-1 --data '{"pocket":17,"chips":5}'
+  relay windows act wheel round-17 --data '{"pocket":17,"chips":5}' --subject user-4711`,
+		Args: usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
 			}
-			raw, err := jsonFlag("--data", data)
-			if err != nil {
+			var err error
+			if action.Data, err = jsonFlag("--data", data); err != nil {
 				return err
 			}
-			if id == "" {
-				id = "cli-" + strings.ToLower(rand.Text()[:12])
-			}
-			body := map[string]any{"id": id}
-			if raw != nil {
-				body["data"] = raw
-			}
-			if subject != "" {
-				body["subject"] = subject
+			if action.ID == "" {
+				action.ID = "cli-" + strings.ToLower(rand.Text()[:12])
 			}
 			c, err := client.client()
 			if err != nil {
 				return err
 			}
-			var all json.RawMessage
-			if err := c.Post(cmd.Context(), windowsPath(args[0], args[1], "actions"), body, &all); err != nil {
+			all, err := c.Act(cmd.Context(), args[0], args[1], action)
+			if err != nil {
+				return err
+			}
+			var r receipt
+			if err := json.Unmarshal(all, &r); err != nil {
+				return err
+			}
+			return out.print(cmd.OutOrStdout(), all, r.print)
+		},
+	}
+	client.add(cmd)
+	out.add(cmd)
+	cmd.Flags().StringVar(&action.ID, "id", "", "name of the action (default: a random one)")
+	cmd.Flags().StringVar(&data, "data", "", "the action's data, as JSON")
+	cmd.Flags().StringVar(&action.Subject, "subject", "", "the user for whom the server acts (default: the token's)")
+	return cmd
+}
+
+func newWindowsReceiptCmd() *cobra.Command {
+	var client clientFlags
+	var out output
+	cmd := &cobra.Command{
+		Use:   "receipt STREAM WINDOW ID",
+		Short: "Print the receipt of an action again, and the proof that it counts",
+		Long: `Print the receipt of an action that this token made for itself, not for a
+--subject. With -o json it comes with the line of the journal that the verdict stands
+on and, once the window is closed, with the proof that the line is below the root that
+everybody was shown (docs/windows.md).`,
+		Example: `  relay windows receipt wheel round-17 bet-1
+  relay windows receipt wheel round-17 bet-1 -o json > bet-1.json`,
+		Args: usageArgs(cobra.ExactArgs(3)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			c, err := client.client()
+			if err != nil {
+				return err
+			}
+			all, err := c.Receipt(cmd.Context(), args[0], args[1], args[2])
+			if err != nil {
 				return err
 			}
 			var r struct {
-				ID         string    `json:"id"`
-				Verdict    string    `json:"verdict"`
-				Reason     string    `json:"reason"`
-				Order      uint64    `json:"order"`
-				ReceivedAt time.Time `json:"received_at"`
+				Receipt receipt `json:"receipt"`
+				Proof   *struct {
+					Index uint64 `json:"index"`
+					Size  uint64 `json:"size"`
+					Root  string `json:"root"`
+				} `json:"proof"`
 			}
 			if err := json.Unmarshal(all, &r); err != nil {
 				return err
 			}
 			return out.print(cmd.OutOrStdout(), all, func(w *tabwriter.Writer) {
-				verdict := r.Verdict
-				if r.Reason != "" {
-					verdict += ": " + r.Reason
-				}
-				fmt.Fprintf(w, "action\t%s\norder\t%d\nverdict\t%s\n", r.ID, r.Order, verdict)
-				if !r.ReceivedAt.IsZero() {
-					fmt.Fprintf(w, "received\t%s\n", r.ReceivedAt.Format(time.RFC3339Nano))
+				r.Receipt.print(w)
+				switch p := r.Proof; {
+				case p != nil:
+					fmt.Fprintf(w, "proof\taccepted action %d of %d, root %s\n", p.Index+1, p.Size, p.Root)
+				case r.Receipt.Verdict == "accepted":
+					fmt.Fprintln(w, "proof\tonce the window is closed")
 				}
 			})
 		},
 	}
 	client.add(cmd)
 	out.add(cmd)
-	cmd.Flags().StringVar(&id, "id", "", "name of the action (default: a random one)")
-	cmd.Flags().StringVar(&data, "data", "", "the action's data, as JSON")
-	cmd.Flags().StringVar(&subject, "subject", "", "the user for whom the server acts (default: the token's)")
 	return cmd
+}
+
+// receipt is what is printed of a receipt.
+type receipt struct {
+	ID         string    `json:"id"`
+	Verdict    string    `json:"verdict"`
+	Reason     string    `json:"reason"`
+	Order      uint64    `json:"order"` // 0 of one that was refused outside adjudication
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+func (r *receipt) print(w *tabwriter.Writer) {
+	fmt.Fprintf(w, "action\t%s\n", r.ID)
+	if r.Order > 0 {
+		fmt.Fprintf(w, "order\t%d\n", r.Order)
+	}
+	verdict := r.Verdict
+	if r.Reason != "" {
+		verdict += ": " + r.Reason
+	}
+	fmt.Fprintf(w, "verdict\t%s\n", verdict)
+	if !r.ReceivedAt.IsZero() {
+		fmt.Fprintf(w, "received\t%s\n", r.ReceivedAt.Format(time.RFC3339Nano))
+	}
 }

@@ -132,12 +132,16 @@ func (c *Client) Download(ctx context.Context, path string, w io.Writer) error {
 
 // Post sends a JSON document and reads the answer.
 func (c *Client) Post(ctx context.Context, path string, body, into any) error {
+	_, err := c.post(ctx, path, body, into)
+	return err
+}
+
+func (c *Client) post(ctx context.Context, path string, body, into any) (status int, err error) {
 	b, err := json.Marshal(body)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = c.call(ctx, http.MethodPost, path, b, into)
-	return err
+	return c.call(ctx, http.MethodPost, path, b, into)
 }
 
 // maxAnswer bounds the answers that are read, in bytes.

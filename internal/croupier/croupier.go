@@ -209,10 +209,11 @@ func (t *table) send(ctx context.Context, e event, r *Record) {
 func (t *table) ask(ctx context.Context, e event) (Resolved, int, error) {
 	switch {
 	case e.Kind == windowOpen:
-		return t.Client.OpenWindow(ctx, t.Stream, Window{
+		opened, status, err := t.Client.OpenWindow(ctx, t.Stream, Window{
 			Window: e.ID, At: e.At, Closes: &Closes{AfterMS: e.Open.Milliseconds()},
 			Accept: Accept{MaxPerViewer: chips, MaxBytes: chipBytes},
 		})
+		return opened.Resolved, status, err
 	case e.Window != "":
 		return t.markClosed(ctx, e.Mark)
 	}

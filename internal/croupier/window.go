@@ -24,27 +24,88 @@ type Window struct {
 	TimeoutMS int64   `json:"timeout_ms,omitempty"`
 }
 
-// Closes says when the relay closes a window by itself.
+// Closes says when the relay closes a window by itself: one of the two.
 type Closes struct {
-	AfterMS int64 `json:"after_ms"` // on the timeline, from the window's first frame on
+	AfterMS     int64      `json:"after_ms,omitempty"` // on the timeline, from the window's first frame on
+	CaptureTime *time.Time `json:"capture_time,omitempty"`
 }
 
 // Accept bounds what a window takes. Zero is the relay's default.
 type Accept struct {
-	MaxPerViewer int `json:"max_per_viewer,omitempty"`
-	MaxBytes     int `json:"max_bytes,omitempty"` // of an action's data
+	MaxPerViewer int   `json:"max_per_viewer,omitempty"`
+	MaxBytes     int   `json:"max_bytes,omitempty"` // of an action's data
+	MaxActions   int   `json:"max_actions,omitempty"`
+	MaxAgeMS     int64 `json:"max_age_ms,omitempty"` // of the frame that was seen, after the next has left
 }
 
-// OpenWindow opens a window on a stream and returns the frame that it begins with.
-// Errors are those of Mark.
-func (c *Client) OpenWindow(ctx context.Context, stream string, w Window) (Resolved, int, error) {
-	body, err := json.Marshal(w)
-	if err != nil {
-		return Resolved{}, 0, fmt.Errorf("window %q: %w", w.Window, err)
+// Opened is the relay's answer for a window that is open: the frame that it begins
+// with, and where it ends.
+type Opened struct {
+	Resolved
+	Window   string `json:"window"`
+	ClosesTS uint64 `json:"closes_ts"` // canonical timestamp; 0 if it is closed by hand
+}
+
+// windowsPath is the path of a stream's windows, or of what is below them.
+func windowsPath(stream string, below ...string) string {
+	path := "/v1/streams/" + url.PathEscape(stream) + "/windows"
+	for _, b := range below {
+		path += "/" + url.PathEscape(b)
 	}
-	var r Resolved
-	status, err := c.call(ctx, http.MethodPost, "/v1/streams/"+url.PathEscape(stream)+"/windows", body, &r)
+	return path
+}
+
+// OpenWindow opens a window on a stream. Status and errors are those of Mark.
+func (c *Client) OpenWindow(ctx context.Context, stream string, w Window) (Opened, int, error) {
+	var r Opened
+	status, err := c.post(ctx, windowsPath(stream), w, &r)
 	return r, status, err
+}
+
+// CloseWindow closes a window before its time, on a frame that has not left. Status
+// and errors are those of Mark.
+func (c *Client) CloseWindow(ctx context.Context, stream, window string, at At) (Resolved, int, error) {
+	return c.endWindow(ctx, windowsPath(stream, window, "close"), at)
+}
+
+// VoidWindow voids a window: nothing in it counts. Status and errors are those of
+// Mark.
+func (c *Client) VoidWindow(ctx context.Context, stream, window string, at At) (Resolved, int, error) {
+	return c.endWindow(ctx, windowsPath(stream, window, "void"), at)
+}
+
+func (c *Client) endWindow(ctx context.Context, path string, at At) (r Resolved, status int, err error) {
+	status, err = c.post(ctx, path, struct {
+		At At `json:"at"`
+	}{at}, &r)
+	return r, status, err
+}
+
+// Windows returns the windows of a stream that are known: a JSON document.
+func (c *Client) Windows(ctx context.Context, stream string) (list json.RawMessage, err error) {
+	err = c.Get(ctx, windowsPath(stream), &list)
+	return list, err
+}
+
+// Action is what a server does in a window.
+type Action struct {
+	ID      string          `json:"id"` // the same again gets the same receipt
+	Data    json.RawMessage `json:"data,omitempty"`
+	Subject string          `json:"subject,omitempty"` // the user for whom it acts; empty is the token's own
+}
+
+// Act acts in a window and returns the receipt, as the relay wrote it.
+func (c *Client) Act(ctx context.Context, stream, window string, a Action) (receipt json.RawMessage, err error) {
+	err = c.Post(ctx, windowsPath(stream, window, "actions"), a, &receipt)
+	return receipt, err
+}
+
+// Receipt returns the receipt of an action of the token's own, the line that its
+// verdict stands on, and the proof that it counts once the window is closed: a JSON
+// document.
+func (c *Client) Receipt(ctx context.Context, stream, window, id string) (receipt json.RawMessage, err error) {
+	err = c.Get(ctx, windowsPath(stream, window, "receipts", id), &receipt)
+	return receipt, err
 }
 
 // Sequenced is what a follower of a stream's events needs of one.
