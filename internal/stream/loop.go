@@ -211,7 +211,10 @@ func (l *Loop) Run(ctx context.Context) error {
 	written := make(chan error, 1)
 	go func() {
 		err := l.writer.Run(writing)
-		l.fenced.Store(errors.Is(err, journal.ErrFenced))
+		if errors.Is(err, journal.ErrFenced) {
+			l.fenced.Store(true)
+			l.sh.Logger.Error("another relay has taken the stream; this one sends its media and takes no events", "stream", l.cfg.Name, "error", err)
+		}
 		written <- err
 	}()
 	timer := time.NewTimer(0)

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -80,13 +81,18 @@ func (l *Loop) Repeat(earlier *window.Action, reply func([]byte)) {
 func (l *Loop) Seal(name string) { l.put(&sealEntry{l, name}) }
 
 // put hands the journal an entry. There is room: nothing new is taken long before
-// there is none.
+// there is none. It is refused if another relay has taken the stream.
 func (l *Loop) put(e journal.Entry) {
-	if !l.writer.Put(e) {
-		l.sh.Logger.Error("the journal's queue is full; the stream cannot go on", "stream", l.cfg.Name)
-		l.fenced.Store(true)
-		e.Durable(0, journal.ErrUnavailable)
+	if l.writer.Put(e) {
+		return
 	}
+	err := l.writer.Health().Err
+	if !errors.Is(err, journal.ErrFenced) {
+		l.sh.Logger.Error("the journal's queue is full; the stream cannot go on", "stream", l.cfg.Name)
+		err = journal.ErrUnavailable
+	}
+	l.fenced.Store(true)
+	e.Durable(0, err)
 }
 
 // Answer implements Output.

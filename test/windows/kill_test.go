@@ -27,7 +27,9 @@ func TestKilled(t *testing.T) {
 	for round := range kills {
 		r := launch(t, plan)
 		repeatAll(r, purse, unanswered)
-		unanswered = burst(r, purse, fmt.Sprint("r", round), 1+random.IntN(3000))
+		name := fmt.Sprint("r", round)
+		r.open(name)
+		unanswered = burst(r, purse, name, 1+random.IntN(3000))
 	}
 	r := launch(t, plan)
 	repeatAll(r, purse, unanswered)
@@ -57,7 +59,6 @@ func TestKilled(t *testing.T) {
 // It returns the ids of those that got no answer.
 func burst(r *process, purse *purse, name string, receipts int) (unanswered []string) {
 	r.Helper()
-	r.open(name, nil)
 	var acting sync.WaitGroup
 	var mu sync.Mutex
 	left, dead := receipts, false

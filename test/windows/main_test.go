@@ -39,6 +39,14 @@ func begin(t *testing.T) {
 	}
 }
 
+// onlyFull skips a case that only full runs have.
+func onlyFull(t *testing.T) {
+	t.Helper()
+	if begin(t); amount != "full" {
+		t.Skip("set WINDOWS=full to run this case")
+	}
+}
+
 // ofFull is the size of a case: the first in a full run, the second in a short one.
 func ofFull[T any](long, short T) T {
 	if amount == "full" {

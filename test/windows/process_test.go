@@ -173,13 +173,10 @@ func (r *process) act(name, id string) ([]byte, error) {
 	return b, err
 }
 
-func (r *process) open(name string, more map[string]any) {
+// open opens a window that is closed by hand.
+func (r *process) open(name string) {
 	r.Helper()
-	body := map[string]any{"window": name, "at": map[string]any{"next": true}, "accept": map[string]any{"max_actions": 100_000}}
-	for k, v := range more {
-		body[k] = v
-	}
-	r.must("POST", "/v1/streams/wheel/windows", body, http.StatusCreated)
+	r.must("POST", "/v1/streams/wheel/windows", map[string]any{"window": name, "at": map[string]any{"next": true}}, http.StatusCreated)
 }
 
 // windows returns the phase of each window.
