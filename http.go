@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/signaling/auth"
 	"github.com/framelock/relay/signaling/control"
 	"github.com/framelock/relay/signaling/problem"
@@ -143,7 +144,11 @@ func (s apiStream) Export(ctx context.Context, w io.Writer, payloads bool) error
 	if l == nil {
 		return ErrNotRunning
 	}
-	return l.Export(ctx, w, payloads)
+	err := l.Export(ctx, w, payloads)
+	if errors.Is(err, stream.ErrUnsigned) {
+		return control.ErrUnsigned
+	}
+	return err
 }
 
 // Follow implements control.Stream.

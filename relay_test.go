@@ -27,6 +27,7 @@ type running struct {
 	wheel *Stream
 	stop  func()
 	base  string
+	ends  error // that Run returns
 }
 
 func start(t *testing.T, change ...func(*Config)) *running {
@@ -62,7 +63,7 @@ func start(t *testing.T, change ...func(*Config)) *running {
 		}
 		stopped = true
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; !errors.Is(err, run.ends) {
 			t.Error(err)
 		}
 		http.DefaultClient.CloseIdleConnections()

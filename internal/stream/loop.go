@@ -359,7 +359,8 @@ func (l *Loop) Tiles() *tiles.Store { return l.ledger.store }
 var ErrUnsigned = errors.New("this relay signs no transcript; set state.dir")
 
 // Export writes the whole transcript, sealed, with the data of actions where it is
-// wanted and still there.
+// wanted and still there. It returns ErrUnsigned, marker.ErrNotOwner, ErrUnavailable or
+// ErrInboxFull with nothing written.
 func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
 	if l.signer == nil || l.sh.Journal == nil {
 		return ErrUnsigned
@@ -368,13 +369,17 @@ func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
 	if err != nil {
 		return err
 	}
+	// Whatever refuses does so before the first byte.
+	if err := l.Unready(); err != nil {
+		return err
+	}
+	if err := l.signNow(ctx); err != nil {
+		return err
+	}
 	x, err := transcript.NewExporter(w, transcript.Header{
 		Stream: l.cfg.Name, Log: l.core.log, Key: l.signer.VerifierKey(), ExportedAt: l.sh.Now(),
 	})
 	if err != nil {
-		return err
-	}
-	if err := l.signNow(ctx); err != nil {
 		return err
 	}
 	err = l.Follow(ctx, 1, true, func(_ uint64, line, payload []byte) error {

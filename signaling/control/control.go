@@ -50,7 +50,8 @@ type Stream interface {
 	// theirs, with the proof that it counts; nil if there is none.
 	Receipt(ctx context.Context, window, id, session string, who auth.Identity) (any, error)
 	// Export writes the transcript, with the data of actions where it is wanted and
-	// still there.
+	// still there. Having written nothing, it wraps ErrUnsigned if nobody signs it, or
+	// one of package marker's errors.
 	Export(ctx context.Context, w io.Writer, payloads bool) error
 	// Keeps reports whether there is a journal.
 	Keeps() bool
@@ -81,6 +82,9 @@ type Stream interface {
 
 // ErrGone is Subscribe's answer where the events that follow are kept no more.
 var ErrGone = errors.New("events after that seq are kept no more")
+
+// ErrUnsigned: there is no transcript, since nobody signs it.
+var ErrUnsigned = errors.New("this relay signs no transcript; set state.dir")
 
 // ErrNoSession: the session is not there, or another's.
 var ErrNoSession = errors.New("no such session of the caller's")

@@ -50,7 +50,7 @@ func (h *handler) recording(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.readers.Add(-1)
-	body := &recordingBody{w: w, control: http.NewResponseController(w), timeout: h.opts.WriteTimeout, head: r.Method == http.MethodHead}
+	body := h.download(w, r, "video/matroska")
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	err := s.Recording(ctx, from, to, body)
@@ -76,34 +76,4 @@ func timestamp(w http.ResponseWriter, r *http.Request, field string) (uint64, bo
 		return 0, false
 	}
 	return ts, true
-}
-
-// errOnlyHead ends the answer to a HEAD request.
-var errOnlyHead = errors.New("only the head was asked for")
-
-// recordingBody begins the answer when there is something to say.
-type recordingBody struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration
-	head    bool
-	begun   bool
-}
-
-// Write implements io.Writer.
-func (b *recordingBody) Write(p []byte) (int, error) {
-	if !b.begun {
-		b.begun = true
-		head := b.w.Header()
-		head.Set("Content-Type", "video/matroska")
-		head.Set("Cache-Control", "no-store")
-		head.Set("X-Content-Type-Options", "nosniff")
-		b.w.WriteHeader(http.StatusOK)
-	}
-	if b.head {
-		return 0, errOnlyHead
-	}
-	// The server's own deadline is for whole answers.
-	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
-	return b.w.Write(p)
 }

@@ -58,6 +58,7 @@ type table struct {
 	err error // of every method
 
 	forgets   bool // it keeps no journal
+	breaksOff bool // its exports fail in the middle
 	mu        sync.Mutex
 	marked    []marker.Request
 	replayed  bool
@@ -159,7 +160,12 @@ func (t *table) Recording(_ context.Context, from, to uint64, w io.Writer) error
 func (t *table) Keeps() bool { return !t.forgets }
 
 func (t *table) Export(_ context.Context, w io.Writer, payloads bool) error {
-	fmt.Fprintf(w, "{\"payloads\":%v}\n", payloads)
+	if t.err != nil && !t.breaksOff {
+		return t.err
+	}
+	if _, err := fmt.Fprintf(w, "{\"payloads\":%v}\n", payloads); err != nil {
+		return err
+	}
 	return t.err
 }
 
@@ -332,6 +338,11 @@ var calls = []call{
 	{name: "export with data or not", method: "GET", path: "/v1/streams/wheel/log/export?payloads=no", token: "studio", status: 400, want: `"field":"payloads","value":"no"`},
 	{name: "export of another's stream", method: "GET", path: "/v1/streams/wheel/log/export", token: "guest", status: 403},
 	{name: "export of no stream", method: "GET", path: "/v1/streams/nowhere/log/export", token: "reader", status: 404},
+	{name: "export that nobody signs", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", err: ErrUnsigned, status: 404, want: "set state.dir"},
+	{name: "export, full", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", err: marker.ErrInboxFull, status: 429, header: retry},
+	{name: "export fails", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", err: errors.New("secret cause"), status: 500},
+	{name: "export without a disk", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", err: marker.ErrUnavailable, status: 503, want: "journal_unavailable"},
+	{name: "export of another relay's stream", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", err: marker.ErrNotOwner, status: 503, want: "not_owner"},
 	{name: "export without a token", method: "GET", path: "/v1/streams/wheel/log/export", status: 401},
 
 	{name: "events without a token", method: "GET", path: "/v1/streams/wheel/events", status: 401},

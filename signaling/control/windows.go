@@ -252,14 +252,16 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusNotFound, "this relay keeps no journal; set state.dir")
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Cache-Control", "no-store")
-	if r.Method == http.MethodHead {
-		return
-	}
-	if err := s.Export(r.Context(), w, payloads); err != nil && r.Context().Err() == nil {
-		h.opts.Logger.Error("the transcript could not be exported", "path", r.URL.Path, "error", err)
+	body := h.download(w, r, "application/x-ndjson")
+	switch err := s.Export(r.Context(), body, payloads); {
+	case err == nil || errors.Is(err, errOnlyHead) || r.Context().Err() != nil:
+	case body.begun:
+		h.opts.Logger.Error("a transcript was sent in part", "path", r.URL.Path, "error", err)
 		panic(http.ErrAbortHandler) // half a transcript must not look like a whole one
+	case errors.Is(err, ErrUnsigned):
+		problem.Write(w, http.StatusNotFound, err.Error())
+	default:
+		h.refuse(w, r, err)
 	}
 }
 

@@ -194,3 +194,15 @@ func TestJournal(t *testing.T) {
 		described.check(t, r, nil, w)
 	}
 }
+
+// Half a transcript must not look like a whole one.
+func TestExportThatBreaksOff(t *testing.T) {
+	s := newTable(t)
+	s.err, s.breaksOff = errors.New("secret cause"), true
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler {
+			t.Errorf("the answer ended with %v", got)
+		}
+	}()
+	call{method: "GET", path: "/v1/streams/wheel/log/export", token: "reader"}.do(Handler(s, people, Options{}))
+}
