@@ -3,10 +3,12 @@ package relay_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"time"
 
 	"github.com/framelock/relay"
@@ -81,6 +83,48 @@ func ExampleStream_OpenWindow() {
 	// <nil> accepted <nil>
 }
 
+// The journal has every action with its verdict and, apart from it, what was sent:
+// here it is read from its beginning to the first action.
+func ExampleStream_Follow() {
+	dir, err := os.MkdirTemp("", "relay")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	keep := func(c *relay.Config) { c.State.Dir = dir }
+	run(func(ctx context.Context, stream *relay.Stream) {
+		if _, _, err := stream.OpenWindow(ctx, relay.Window{Window: "round-57", At: relay.Next()}); err != nil {
+			fmt.Println(err)
+			return
+		}
+		bet := relay.Action{ID: "bet-1", Window: "round-57", Data: json.RawMessage(`{"pocket":17}`)}
+		if _, err := stream.Act(ctx, bet, "user-4711"); err != nil {
+			fmt.Println(err)
+			return
+		}
+		windows, err := stream.Windows(ctx)
+		for _, w := range windows {
+			fmt.Println(w.Name, w.Phase, w.Accepted, err)
+		}
+		enough := errors.New("enough")
+		err = stream.Follow(ctx, 1, func(_ uint64, line, payload []byte) error {
+			var action struct{ Type, ID, Verdict string }
+			if err := json.Unmarshal(line, &action); err != nil || action.Type != "action" {
+				return err
+			}
+			var sent struct{ Data json.RawMessage }
+			fmt.Println(json.Unmarshal(payload, &sent), action.ID, action.Verdict, string(sent.Data))
+			return enough
+		})
+		fmt.Println(errors.Is(err, enough))
+	}, keep)
+	// Output:
+	// round-57 open 1 <nil>
+	// <nil> bet-1 accepted {"pocket":17}
+	// true
+}
+
 // Events are followed as they are sequenced.
 func ExampleStream_Subscribe() {
 	run(func(ctx context.Context, stream *relay.Stream) {
@@ -122,7 +166,7 @@ func ExampleRelay_Handler() {
 }
 
 // run is Example's beginning and end around f.
-func run(f func(context.Context, *relay.Stream)) {
+func run(f func(context.Context, *relay.Stream), change ...func(*relay.Config)) {
 	cfg := relay.DefaultConfig()
 	cfg.HTTP.Listen, cfg.Media.UDP, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", ""
 	wheel := relay.DefaultStream()
@@ -130,6 +174,9 @@ func run(f func(context.Context, *relay.Stream)) {
 	video.Codec, video.Listen = "h264", "127.0.0.1:0"
 	wheel.RTP.Video = &video
 	cfg.Streams["wheel"] = wheel
+	for _, c := range change {
+		c(&cfg)
+	}
 	r, err := relay.New(cfg)
 	if err != nil {
 		fmt.Println(err)
