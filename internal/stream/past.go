@@ -2,8 +2,10 @@ package stream
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
@@ -150,3 +152,42 @@ func (p *past) action(line, erasable []byte) error {
 	p.ledger.action(a, salt)
 	return nil
 }
+
+// remember reads what earlier runs left in the journal, and checks that it is all
+// that was signed.
+func remember(ctx context.Context, c Config, sh Shell) (*past, *journal.Guard, error) {
+	p := newPast(c.StateLimit)
+	var guard *journal.Guard
+	if t := sh.Transcript; t != nil {
+		var err error
+		if guard, err = journal.OpenGuard(filepath.Join(t.Dir, "signed"), c.Name); err != nil {
+			return nil, nil, err
+		}
+		p.signed = guard.Size()
+		p.tiles = func(log marker.LogID) (*tiles.Store, error) { return tiles.Open(t.Dir, c.Name, log) }
+	}
+	if sh.Journal != nil {
+		if err := sh.Journal.Read(ctx, 1, p.line); err != nil {
+			return nil, nil, err
+		}
+	}
+	if p.log == 0 {
+		if err := p.begin(journal.NewLog()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if guard != nil {
+		if err := guard.Check(p.log.String(), p.tree.Size(), p.signedRoot); err != nil {
+			return nil, nil, err
+		}
+	}
+	p.lease.Log = p.log
+	p.next = max(p.lease.SeqEnd, p.seq)
+	p.lease.SeqEnd = p.next
+	return p, guard, nil
+}
+
+// forgetful is the journal of a stream that keeps none.
+type forgetful struct{}
+
+func (forgetful) Append(context.Context, [][]byte, [][]byte) (uint64, error) { return 0, nil }

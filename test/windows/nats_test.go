@@ -149,7 +149,7 @@ func (w *wire) carry(to, from net.Conn) {
 			w.mu.Lock()
 			delay := w.delay
 			w.mu.Unlock()
-			time.Sleep(delay) // the line is slow; nothing waits for it to be over
+			<-time.After(delay) // the line is slow
 			if _, err := to.Write(b[:n]); err != nil {
 				return
 			}
