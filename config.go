@@ -143,6 +143,9 @@ type StateConfig struct {
 	// Dir is a directory of the relay's own. Empty keeps everything in memory: a
 	// restart then begins new logs.
 	Dir string `yaml:"dir"`
+	// KeepData is how long the data of viewers' actions is kept, 1 h to 10 years; 0 keeps
+	// it until it is erased one by one. Verdicts and the log are kept for ever.
+	KeepData time.Duration `yaml:"keep_data"`
 	// Journal is where everything that streams decide is kept. By default that is in
 	// Dir.
 	Journal JournalConfig `yaml:"journal"`

@@ -43,6 +43,7 @@ var fields = map[string]struct{ def, bad string }{
 	"auth.tokens[0].streams":                 {"[]", `["[a-"]`},
 	"auth.tokens[0].shared":                  {"false", ""},
 	"state.dir":                              {"", "config.go"},
+	"state.keep_data":                        {"0s", "59m"},
 	"state.journal.url":                      {"", "http://nats:4222"},
 	"state.journal.credentials_file":         {"", "missing.creds"},
 	"state.journal.replicas":                 {"0", "6"},

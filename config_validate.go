@@ -155,6 +155,9 @@ func (v *validator) auth(a *AuthConfig) {
 }
 
 func (v *validator) state(s *StateConfig) {
+	if s.KeepData != 0 {
+		inRange(v, "state.keep_data", s.KeepData, time.Hour, 10*366*24*time.Hour)
+	}
 	if u := s.Journal.URL; u != "" {
 		for server := range strings.SplitSeq(u, ",") {
 			if p, err := url.Parse(strings.TrimSpace(server)); err != nil || p.Scheme != "nats" && p.Scheme != "tls" || p.Host == "" {

@@ -138,6 +138,11 @@ func (s apiStream) Keeps() bool {
 	return l != nil && l.Keeps()
 }
 
+// Erase implements control.Stream.
+func (s apiStream) Erase(ctx context.Context, orders []uint64) error {
+	return s.Stream.Erase(ctx, orders...)
+}
+
 // Export implements control.Stream.
 func (s apiStream) Export(ctx context.Context, w io.Writer, payloads bool) error {
 	l := s.loop.Load()

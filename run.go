@@ -80,6 +80,9 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 	group.Go(func() error { witnesses.Run(ctx); return nil })
 	for name, loop := range loops {
 		group.Go(func() error { return loop.Run(ctx) })
+		if keep := r.cfg.State.KeepData; keep != 0 && loop.Keeps() {
+			group.Go(func() error { return loop.Forget(ctx, keep) })
+		}
 		for origin, l := range r.ports.rtp[name].all() {
 			group.Go(func() error { return l.Run(ctx, loop.Sink(origin)) })
 		}

@@ -262,7 +262,22 @@ func (s *Stream) Follow(ctx context.Context, from uint64, f func(pos uint64, lin
 	return l.Follow(ctx, from, false, f)
 }
 
-// ErrNoJournal is returned by Follow where nothing is kept.
+// Erase removes the data of actions for good, by their orders. Their verdicts, the log
+// and its proofs stay valid. It returns when the data is gone from the disk.
+func (s *Stream) Erase(ctx context.Context, orders ...uint64) error {
+	l := s.loop.Load()
+	switch {
+	case l == nil:
+		return ErrNotRunning
+	case !l.Keeps():
+		return ErrNoJournal
+	case len(orders) == 0:
+		return nil
+	}
+	return l.Erase(ctx, orders)
+}
+
+// ErrNoJournal is returned by Follow and Erase where nothing is kept.
 var ErrNoJournal = errors.New("this relay keeps no journal; set state.dir")
 
 // What Stream.WriteRecording can return. Use errors.Is.

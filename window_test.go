@@ -141,11 +141,24 @@ func TestARoundIsDurableAndCanBeChecked(t *testing.T) {
 	if err != nil || len(windows) != 1 || windows[0].Accepted != people || windows[0].Phase.String() != "closed" {
 		t.Errorf("%+v %v", windows, err)
 	}
+	var receipt struct{ Order uint64 }
+	if err := json.Unmarshal(receipts["bet-7"], &receipt); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.wheel.Erase(t.Context(), receipt.Order); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.wheel.Erase(t.Context(), 1<<40); err == nil {
+		t.Error("an action that is not there was erased")
+	}
 	lines := 0
 	ctx, cancel := context.WithCancel(t.Context())
 	err = again.wheel.Follow(ctx, 1, func(pos uint64, line, payload []byte) error {
 		if lines++; pos != uint64(lines) {
 			t.Fatalf("line %d has the position %d", lines, pos)
+		}
+		if bytes.Contains(line, []byte(`"type":"action"`)) && (payload == nil) != bytes.Contains(line, fmt.Appendf(nil, `"order":%d,`, receipt.Order)) {
+			t.Errorf("order %d was erased; %s has the data %s", receipt.Order, line, payload)
 		}
 		if bytes.Contains(line, []byte(`"kind":"recovered"`)) {
 			cancel()

@@ -115,6 +115,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	case "/v1/streams/wheel/windows/again/close":
 		io.WriteString(w, `{"id":"close:again","seq":8,"epoch":1,"ts":160000000090000,"frame":48243,"capture_time":"2026-11-22T12:00:01.25Z",`+
 			`"error_ms":0.4,"late_ms":0,"clock":"sender_report"}`)
+	case "/v1/streams/wheel/log/erase":
+		w.WriteHeader(http.StatusNoContent)
 	case "/v1/streams/wheel/log/export":
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		http.ServeFile(w, r, filepath.Join(transcripts, "wheel.ndjson"))

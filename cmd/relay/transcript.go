@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -22,7 +23,7 @@ func newTranscriptCmd() *cobra.Command {
 		Short: "Export a stream's log, and check or prove what is in it",
 	}
 	group(cmd)
-	cmd.AddCommand(newTranscriptExportCmd(), newTranscriptVerifyCmd(), newTranscriptProveCmd(), newTranscriptCheckCmd())
+	cmd.AddCommand(newTranscriptExportCmd(), newTranscriptVerifyCmd(), newTranscriptProveCmd(), newTranscriptCheckCmd(), newTranscriptEraseCmd())
 	return cmd
 }
 
@@ -234,5 +235,40 @@ the events or actions that they prove. PROOF may be - for standard input.`,
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the log's verifier key")
+	return cmd
+}
+
+func newTranscriptEraseCmd() *cobra.Command {
+	var client clientFlags
+	cmd := &cobra.Command{
+		Use:   "erase STREAM ORDER...",
+		Short: "Erase what viewers sent with actions, for good",
+		Long: `Erase the data of actions, by the orders that their receipts name. Verdicts and
+receipts stay, and the log stays valid: it never held the data, only salted
+commitments. It takes a token with the scope admin, or the admin listener.`,
+		Example: "  relay transcript erase wheel 4711 4712 --url http://127.0.0.1:9090",
+		Args:    usageArgs(cobra.MinimumNArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			orders := make([]uint64, len(args)-1)
+			for i, text := range args[1:] {
+				n, err := strconv.ParseUint(text, 10, 53)
+				if err != nil || n == 0 {
+					return usagef("%q is not the order of an action (allowed: an integer from 1, as receipts have it)", text)
+				}
+				orders[i] = n
+			}
+			c, err := client.client()
+			if err != nil {
+				return err
+			}
+			body := map[string]any{"orders": orders}
+			if err := c.Post(cmd.Context(), "/v1/streams/"+url.PathEscape(args[0])+"/log/erase", body, nil); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "erased: the data of %d actions\n", len(orders))
+			return err
+		},
+	}
+	client.add(cmd)
 	return cmd
 }

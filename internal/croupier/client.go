@@ -183,6 +183,9 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, int
 	if res.StatusCode/100 != 2 {
 		return res.StatusCode, problem(res, answer)
 	}
+	if into == nil {
+		return res.StatusCode, nil
+	}
 	if err := json.Unmarshal(answer, into); err != nil {
 		return res.StatusCode, fmt.Errorf("%s%s did not answer as a relay would: %w", c.URL, path, err)
 	}

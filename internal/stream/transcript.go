@@ -3,8 +3,13 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"time"
 
+	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/tiles"
 	"github.com/framelock/relay/sync/transcript"
@@ -96,6 +101,49 @@ func (l *Loop) Follow(ctx context.Context, from uint64, toEnd bool, f func(pos u
 			return ctx.Err()
 		case <-l.done:
 			return nil
+		}
+	}
+}
+
+// Erase removes the data of actions for good, by their orders; the log stays as valid
+// as it was. It waits for the disk.
+func (l *Loop) Erase(ctx context.Context, orders []uint64) error {
+	if l.sh.Journal == nil {
+		return ErrUnsigned
+	}
+	newest, err := ask(ctx, l, func() (uint64, error) { return l.core.book.LastOrder(), nil })
+	if err != nil {
+		return err
+	}
+	if most := slices.Max(orders); most > newest {
+		return &marker.FieldError{Field: "orders", Value: strconv.FormatUint(most, 10), Allowed: fmt.Sprintf("orders of actions, at most %d", newest)}
+	}
+	switch err := l.sh.Journal.Erase(ctx, orders...); {
+	case errors.Is(err, journal.ErrFenced):
+		return marker.ErrNotOwner
+	case errors.Is(err, journal.ErrUnavailable):
+		return marker.ErrUnavailable
+	default:
+		return err
+	}
+}
+
+// forgetSpacing is the time between two looks for data that has been kept long
+// enough.
+const forgetSpacing = time.Hour
+
+// Forget removes the data of actions that is older than keep, now and then, until
+// ctx ends.
+func (l *Loop) Forget(ctx context.Context, keep time.Duration) error {
+	for wait := time.NewTimer(0); ; wait.Reset(forgetSpacing) {
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return nil
+		case <-wait.C:
+		}
+		if err := l.sh.Journal.EraseBefore(ctx, l.sh.Now().Add(-keep)); err != nil && ctx.Err() == nil {
+			l.sh.Logger.Error("old data of actions is not erased yet", "stream", l.cfg.Name, "error", err)
 		}
 	}
 }

@@ -53,6 +53,8 @@ type Stream interface {
 	// still there. Having written nothing, it wraps ErrUnsigned if nobody signs it, or
 	// one of package marker's errors.
 	Export(ctx context.Context, w io.Writer, payloads bool) error
+	// Erase removes the data of actions for good, by their orders.
+	Erase(ctx context.Context, orders []uint64) error
 	// Keeps reports whether there is a journal.
 	Keeps() bool
 	// Follow calls f with every line of the journal from a position on, and its erasable
@@ -186,6 +188,7 @@ func Handler(streams Streams, authority auth.Authority, opts Options) http.Handl
 	route(windows+"/{window}/receipts/{id}", http.MethodGet, auth.Act, h.receipt)
 	route("/v1/streams/{stream}/recording", http.MethodGet, auth.Read, h.recording)
 	route("/v1/streams/{stream}/journal", http.MethodGet, auth.Mark, h.journal)
+	route("/v1/streams/{stream}/log/erase", http.MethodPost, auth.Admin, h.erase)
 	route("/v1/streams/{stream}/log/export", http.MethodGet, auth.Read, h.export)
 	if opts.Logs != nil {
 		route("/v1/streams/{stream}/log/checkpoint", http.MethodGet, auth.Read, h.logCheckpoint)

@@ -157,6 +157,8 @@ func (t *table) Recording(_ context.Context, from, to uint64, w io.Writer) error
 	return err
 }
 
+func (t *table) Erase(context.Context, []uint64) error { return t.err }
+
 func (t *table) Keeps() bool { return !t.forgets }
 
 func (t *table) Export(_ context.Context, w io.Writer, payloads bool) error {

@@ -282,3 +282,28 @@ func wantsPayloads(w http.ResponseWriter, r *http.Request) (wanted, ok bool) {
 		return false, false
 	}
 }
+
+// erase removes what people sent, for good. The log stays as valid as it was.
+func (h *handler) erase(w http.ResponseWriter, r *http.Request) {
+	s, ok := h.stream(w, r)
+	if !ok {
+		return
+	}
+	body, ok := readJSON(w, r)
+	if !ok {
+		return
+	}
+	orders, err := marker.DecodeErase(body)
+	if err == nil && !s.Keeps() {
+		problem.Write(w, http.StatusNotFound, "this relay keeps no journal; set state.dir")
+		return
+	}
+	if err == nil {
+		err = s.Erase(r.Context(), orders)
+	}
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -28,7 +28,7 @@ func allCalls() []call {
 			case 403:
 				c.token = wrong
 			case 404:
-				c.path, c.token = strings.Replace(path, "wheel", "nowhere", 1), map[string]string{"game": "host", "player": "player"}[token]
+				c.path, c.token = strings.Replace(path, "wheel", "nowhere", 1), map[string]string{"game": "host", "player": "player", "ops": "ops"}[token]
 			case 413:
 				c.body = `{"id":"` + strings.Repeat("x", 20<<10) + `"}`
 			case 415:
@@ -46,6 +46,7 @@ func allCalls() []call {
 	post("close:", "/v1/streams/wheel/windows/w1/close", "game", "viewer", `{}`, 404, 413, 415, 429, 500, 503)
 	post("void:", "/v1/streams/wheel/windows/w1/void", "game", "viewer", `{}`, 400, 401, 403, 404, 413, 415, 429, 500, 503)
 	post("act:", "/v1/streams/wheel/windows/w1/actions", "player", "viewer", `{"id":"a1"}`, 413, 415, 429, 500)
+	post("erase:", "/v1/streams/wheel/log/erase", "ops", "reader", `{"orders":[3]}`, 204, 400, 401, 403, 404, 413, 415, 500, 503)
 	const receipt = "/v1/streams/wheel/windows/w1/receipts/a2"
 	return append(all,
 		call{name: "receipt with another scope", method: "GET", path: receipt, token: "viewer", status: 403},

@@ -3,6 +3,7 @@ package marker
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -289,6 +290,24 @@ func (r ActRequest) Validate() error {
 		return fieldError("data", string(r.Data), allowedData+", at most 4,096 bytes")
 	}
 	return nil
+}
+
+// MaxErase is how many actions one call erases at most.
+const MaxErase = 1000
+
+// DecodeErase reads the orders of actions whose data is to be erased: {"orders":[n,…]}.
+func DecodeErase(b []byte) (orders []uint64, err error) {
+	const allowed = "1 to 1,000 orders of actions, integers from 1"
+	err = eachFieldOf(b, func(name string, raw json.RawMessage) error {
+		if name != "orders" || json.Unmarshal(raw, &orders) != nil {
+			return fieldError(name, string(raw), "orders: "+allowed)
+		}
+		return nil
+	})
+	if err == nil && (len(orders) == 0 || len(orders) > MaxErase || slices.Contains(orders, 0)) {
+		err = fieldError("orders", strconv.Itoa(len(orders))+" orders", allowed)
+	}
+	return orders, err
 }
 
 // compactJSON returns JSON without white space, so that the same value again has

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +149,66 @@ func TestActionsAroundTheClose(t *testing.T) {
 	if before < 30*len(windows) || after < 10*len(windows) || forged < 2*len(windows) || len(acts.Receipts) != len(acts.Sent) {
 		c.Errorf("too few: %d sent, %d receipts", len(acts.Sent), len(acts.Receipts))
 	}
+}
+
+// Two people play a round in browsers of their own, and one of them loses the
+// connection while the window is open: both end with the same state, one receipt for
+// each chip, the outcome on its exact frame, and a log that is verified.
+func TestTwoPlayersOneRound(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	c.must(w.StartRelay(c.ctx, "h264"))
+	c.must(w.StartPublisher(0, clip(c, "h264", "360p30")))
+	c.must(w.StartStudio("h264", "360p30"))
+	c.must(w.WaitStream(c.ctx))
+	c.open("/?stream="+w.Stream, 900, 700)
+	dir := filepath.Join(w.Dir, "second")
+	c.must(os.Mkdir(dir, 0o700))
+	executable, err := Find("chromium", "chromium-browser", "google-chrome")
+	c.must(err)
+	second, err := StartBrowser(BrowserConfig{Executable: executable, Width: 900, Height: 700, Dir: dir, Pages: "page"})
+	c.must(err)
+	defer func() { c.must(second.Close()) }()
+	c.must(second.Goto(w.URL("/?stream=" + w.Stream)))
+
+	const open = `document.getElementById("board").dataset.open === "true"`
+	players := []*Browser{c.browser, second}
+	for _, b := range players {
+		c.must(b.Wait(open, 40*time.Second))
+	}
+	for _, b := range players { // the next round, from its beginning
+		c.must(b.Wait(`document.getElementById("board").dataset.open !== "true"`, 20*time.Second))
+	}
+	for _, b := range players {
+		c.must(b.Wait(open, 20*time.Second))
+		c.must(b.Evaluate(chip, nil))
+	}
+	c.must(second.Evaluate(`framelockDemo.player.player.reconnect("asked to by the test")`, nil))
+	type page struct {
+		Receipts []struct{ ID, Window, Verdict string }
+		State    string
+		Alarms   []Said
+		Trust    string
+	}
+	var seen [2]page
+	for i, b := range players {
+		c.must(b.Wait(`framelockDemo.receipts.length === 1`, 20*time.Second))
+		c.must(b.Wait(`framelockDemo.player.player.framelock.window(framelockDemo.receipts[0].window)?.result !== undefined`, 20*time.Second))
+		c.must(b.Wait(`framelockDemo.player.player.framelock.verification.state !== "unverified"`, 20*time.Second))
+		c.must(b.Evaluate(`({receipts: framelockDemo.receipts, alarms: framelockDemo.alarms,
+		  state: JSON.stringify(framelockDemo.player.player.framelock.window(framelockDemo.receipts[0].window).result),
+		  trust: framelockDemo.player.player.framelock.verification.state})`, &seen[i]))
+	}
+	c.keep("players.json", seen)
+	for i, p := range seen {
+		if r := p.Receipts[0]; r.Verdict != "accepted" || r.Window != seen[0].Receipts[0].Window || p.State != seen[0].State || p.Trust != "verified" || len(p.Alarms) > 0 {
+			c.Errorf("player %d: %+v", i+1, p)
+		}
+	}
+	if seen[0].Receipts[0].ID == seen[1].Receipts[0].ID {
+		c.Errorf("two players, one receipt: %+v", seen)
+	}
+	c.figure("window %s: two players, one of whom came back in it, a receipt each, the same result, both verified", seen[0].Receipts[0].Window)
 }
 
 // An event that is changed on its way to one viewer, and nowhere else, raises the
