@@ -1,15 +1,18 @@
 package relay
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"github.com/framelock/relay/sync/journal"
 )
@@ -45,6 +48,62 @@ func (r *running) readiness() (int, string) {
 		r.t.Fatal(err)
 	}
 	return res.StatusCode, string(b)
+}
+
+// What is durable is announced in the cluster: events and accepted actions, with their
+// positions.
+func TestTheClusterHearsOfWhatIsDurable(t *testing.T) {
+	url := startNATS(t)
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	heard := make(chan *nats.Msg, 64)
+	if _, err := conn.ChanSubscribe("framelock.out.wheel.>", heard); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, func(c *Config) {
+		c.State.Dir, c.State.Journal.URL, c.State.Journal.Replicas = t.TempDir(), url, 1
+	})
+	r.film()
+	if _, _, err := r.wheel.OpenWindow(t.Context(), Window{Window: "r1", At: Next()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"bet-1", "bet-1", "bet-2"} {
+		if _, err := r.wheel.Act(t.Context(), Action{ID: id, Window: "r1", Data: json.RawMessage(`17`)}, "anna"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := map[string]string{} // by position
+	ctx, cancel := context.WithCancel(t.Context())
+	err = r.wheel.Follow(ctx, 1, func(pos uint64, line, _ []byte) error {
+		lines[strconv.FormatUint(pos, 10)] = string(line)
+		if strings.Contains(string(line), `"id":"bet-2"`) {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	actions := 0
+	for actions < 2 {
+		select {
+		case m := <-heard:
+			if want := lines[m.Header.Get(journal.PositionHeader)]; want != string(m.Data) {
+				t.Fatalf("position %s: %s, want %s", m.Header.Get(journal.PositionHeader), m.Data, want)
+			}
+			if m.Subject == "framelock.out.wheel.action" {
+				actions++
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%d of 2 actions were announced", actions)
+		}
+	}
 }
 
 // A relay that starts takes its streams over, with their open windows; the one

@@ -183,6 +183,7 @@ func (e *eventEntry) Durable(pos uint64, err error) {
 	if err := e.l.ledger.event(e.kind, e.name, e.seq, e.bytes); err != nil {
 		e.l.sh.Logger.Error("event not served", "stream", e.l.cfg.Name, "seq", e.seq, "error", err)
 	}
+	e.l.announce("event", pos, e.bytes)
 	e.l.ledger.at(pos)
 	if e.kind == marker.WindowClose {
 		e.l.checkpoint()
@@ -224,9 +225,19 @@ func (e *actionEntry) Durable(pos uint64, err error) {
 		return
 	}
 	receipt := e.l.ledger.action(&a.Action, a.salt)
+	if a.Verdict == window.Accepted {
+		e.l.announce("action", pos, a.Encode())
+	}
 	e.l.ledger.at(pos)
 	e.l.sh.Metrics.Acted(a.Verdict, a.Reason)
 	a.reply(receipt)
+}
+
+// announce tells the platform of a line that is durable.
+func (l *Loop) announce(kind string, pos uint64, line []byte) {
+	if l.sh.Journal != nil {
+		l.sh.Journal.Announce(kind, pos, line)
+	}
 }
 
 // repeatEntry is an action that was judged before.
