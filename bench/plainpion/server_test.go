@@ -57,8 +57,20 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 // TestKernelCountsWhatIsDecrypted holds what the kernel counts at one viewer against
-// what another decrypts, and both against what was sent.
+// what another decrypts, and both against what was sent. Plain pion loses packets on a
+// busy machine, and a round that lost some is not judged, as in the bench itself.
 func TestKernelCountsWhatIsDecrypted(t *testing.T) {
+	for range 3 {
+		if countsAgree(t) {
+			return
+		}
+	}
+	t.Error("packets were lost in each of three rounds")
+}
+
+// countsAgree reports whether no packet was lost; then it has compared all counts.
+func countsAgree(t *testing.T) bool {
+	t.Helper()
 	a := serve(t)
 	ctx := t.Context()
 	sender, err := load.NewSender([]load.Destination{{Video: a.Streams["s0"].Video, Audio: a.Streams["s0"].Audio}}, load.Burst, load.DefaultSize)
@@ -93,10 +105,17 @@ func TestKernelCountsWhatIsDecrypted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "as many packets at both viewers as were sent", func() bool {
-		d := delivered()
-		return d[0] == sent[0] && d[1] == sent[0]
-	})
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(5 * time.Second); ; <-tick.C {
+		if d := delivered(); d[0] == sent[0] && d[1] == sent[0] {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Logf("%v of %d packets came", delivered(), sent[0])
+			return false
+		}
+	}
 	seen := audience.Seen()
 	if seen.Packets != sent[0] || seen.Gaps != 0 || seen.Damaged != 0 || seen.Untimed != 0 || len(seen.Latency) < 100 {
 		t.Errorf("decrypted %d of %d packets, %d gaps, %d damaged, %d without a time, %d latencies",
@@ -110,4 +129,5 @@ func TestKernelCountsWhatIsDecrypted(t *testing.T) {
 	if err := audience.Broken(); err != nil {
 		t.Error(err)
 	}
+	return true
 }
