@@ -1,6 +1,7 @@
 package windows
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/framelock/relay"
 	"github.com/framelock/relay/bench/load"
+	"github.com/framelock/relay/internal/studio"
 	"github.com/framelock/relay/sync/window"
 )
 
@@ -185,12 +187,34 @@ func awaited(receipt <-chan []byte, id string) ([]byte, error) {
 	}
 }
 
+// clip has a studio play a clip until the test ends: far fewer packets than a
+// measurement has.
+func (w *table) clip() {
+	w.Helper()
+	c, to := studio.Default(), w.relay.Addrs().Streams["wheel"]
+	c.Video.To, c.Audio.To = to.Video, to.Audio
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- studio.Run(ctx, c) }()
+	w.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.Error(err)
+		}
+	})
+	eventually(w.T, "frames", func() bool {
+		_, err := w.wheel.Mark(w.Context(), relay.Marker{ID: "begun", Kind: relay.Mark, At: relay.Next()})
+		return err == nil
+	})
+}
+
 // Viewers bet in three windows at once, over their own sessions, each bet sent three
 // times.
 func TestSessions(t *testing.T) {
 	begin(t)
 	people, rate, span := ofFull(500, 40), ofFull(2000, 400), ofFull(10*time.Second, 2*time.Second)
-	w := newTable(t, config(t.TempDir()))
+	w := runTable(t, config(t.TempDir()))
+	w.clip()
 	eye := w.join(true)
 	players := make([]*player, people)
 	var joining sync.WaitGroup
@@ -223,7 +247,7 @@ func TestSessions(t *testing.T) {
 	names := []string{"r1", "r2", "r3"}
 	events := w.events()
 	for _, name := range names {
-		w.open(name)
+		w.open(name, func(r *relay.Window) { r.MaxAge = 10 * time.Second }) // on a slow machine too
 	}
 	during(t.Context(), 100*time.Millisecond) // frames of the windows have come
 	measure := func(prefix string, rate int, d time.Duration) {
@@ -242,11 +266,10 @@ func TestSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		offered, drained := c.offer(t.Context(), prefix, n, d)
-		s := eye.Seen()
-		t.Logf("%d sessions, %d actions at %d/s, each sent 3 times, in %v; the last receipt after %v; receipts p50 %v, p99 %v; media p50 %v, p99 %v",
-			people, n, rate, ms(offered), ms(drained), ms(share(c.waits, 0.5)), ms(share(c.waits, 0.99)), ms(share(s.Latency, 0.5)), ms(share(s.Latency, 0.99)))
-		if s.Gaps > 0 || s.Damaged > 0 {
-			t.Errorf("%d packets of media are missing, %d damaged", s.Gaps, s.Damaged)
+		t.Logf("%d sessions, %d actions at %d/s, each sent 3 times, in %v; the last receipt after %v; receipts p50 %v, p99 %v",
+			people, n, rate, ms(offered), ms(drained), ms(share(c.waits, 0.5)), ms(share(c.waits, 0.99)))
+		if s := eye.Seen(); s.Gaps > 0 {
+			t.Errorf("%d packets of media are missing", s.Gaps)
 		}
 	}
 	measure("slow", 100, ofFull(10*time.Second, 2*time.Second))

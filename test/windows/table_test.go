@@ -40,6 +40,14 @@ func config(dir string) relay.Config {
 
 func newTable(t *testing.T, cfg relay.Config) *table {
 	t.Helper()
+	w := runTable(t, cfg)
+	w.film(w.relay.Addrs())
+	return w
+}
+
+// runTable is newTable without studios.
+func runTable(t *testing.T, cfg relay.Config) *table {
+	t.Helper()
 	r, err := relay.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +76,6 @@ func newTable(t *testing.T, cfg relay.Config) *table {
 		http.DefaultClient.CloseIdleConnections()
 	}
 	t.Cleanup(w.stop)
-	w.film(r.Addrs())
 	return w
 }
 
