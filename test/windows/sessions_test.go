@@ -246,10 +246,12 @@ func TestSessions(t *testing.T) {
 	all := 0
 	names := []string{"r1", "r2", "r3"}
 	events := w.events()
+	var opened relay.Resolved
 	for _, name := range names {
-		w.open(name, func(r *relay.Window) { r.MaxAge = 10 * time.Second }) // on a slow machine too
+		opened = w.open(name, func(r *relay.Window) { r.MaxAge = 10 * time.Second }) // on a slow machine too
 	}
-	during(t.Context(), 100*time.Millisecond) // frames of the windows have come
+	const behind = 30 // frames: a second
+	eventually(t, "frames of the windows have come", func() bool { return eye.newest(behind).ts >= opened.TS })
 	measure := func(prefix string, rate int, d time.Duration) {
 		n := int(d.Seconds() * float64(rate))
 		all += n
@@ -258,8 +260,8 @@ func TestSessions(t *testing.T) {
 		c.act = func(id string) ([]byte, error) {
 			var k int
 			fmt.Sscanf(id[len(prefix)+1:], "%d", &k)
-			// Others are sent frames at the same time, or almost: the one before has left for all.
-			frame, _ := seen.LoadOrStore(id, eye.newest(2).ts)
+			// Others are sent frames at the same time, or almost: this one has left for all.
+			frame, _ := seen.LoadOrStore(id, eye.newest(behind).ts)
 			return players[k%people].bet(id, names[k%len(names)], frame.(uint64))
 		}
 		if err := eye.Begin(); err != nil {
