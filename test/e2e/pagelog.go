@@ -12,6 +12,14 @@ type PageLog struct {
 	Hidden    int        `json:"hidden"` // events that fired while the page presented nothing
 	Hashes    []Hash     `json:"hashes"`
 	Stalls    int        `json:"stalls"` // paints that were held up
+	Switches  []Switch   `json:"switches"`
+}
+
+// Switch is a session that took over from another one.
+type Switch struct {
+	At       float64 `json:"at"` // just after the paint of its first picture
+	Reason   string  `json:"reason"`
+	Seamless bool    `json:"seamless"`
 }
 
 // Hash is the comparison of a marked frame's coded bytes with its published hash.

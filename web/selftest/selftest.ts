@@ -96,10 +96,9 @@ async function measure(player: FramelockPlayer, compositor: Compositor): Promise
   const first = new Promise<void>((resolve) => player.events.on("status", ({ status }) => status === "live" && resolve()));
 
   player.start({ src: new URL(`../whep/${encodeURIComponent(stream)}`, document.baseURI).href, token: query.get("token") ?? undefined });
-  video.muted = false;
   await Promise.race([first, later(NO_PICTURE_MS).then(() => Promise.reject(new Error(`no picture of ${stream} within 15 s`)))]);
   // Without a gesture browsers play no sound: then the pictures are measured alone.
-  await video.play().catch(() => (video.muted = true) && video.play()).catch(() => undefined);
+  await player.unmute();
   await later(SETTLE_MS);
 
   const before = await networkNow(framelock.connection);
@@ -110,7 +109,7 @@ async function measure(player: FramelockPlayer, compositor: Compositor): Promise
     byId<HTMLProgressElement>("progress").value = past / (seconds * 1000);
     hidden ||= document.hidden;
     const skew = framelock.pacing ? framelock.pacing.soundBehindMs : await believedSkew(framelock.connection);
-    if (skew !== undefined && !video.muted) skews.push(Math.abs(skew));
+    if (skew !== undefined && !player.muted) skews.push(Math.abs(skew));
     await later(SAMPLE_MS);
   }
   measuring = false;

@@ -10,7 +10,7 @@ import type { Receipt } from "./core/wire.js";
 import type { ActOptions } from "./shell/acting.js";
 import { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
 import type { FramelockEvents } from "./shell/framelock.js";
-import { FramelockPlayer, type StatusChange } from "./shell/player.js";
+import { FramelockPlayer, type PlayerEvents, type StatusChange, type Switched } from "./shell/player.js";
 import { elementSheet } from "./shell/elementstyle.js";
 
 export * from "./index.js";
@@ -27,6 +27,8 @@ export interface FramelockPlayerEventMap {
   "framelock-window": CustomEvent<FramelockEvents["window"]>;
   "framelock-receipt": CustomEvent<FramelockEvents["receipt"]>;
   "framelock-verification": CustomEvent<FramelockEvents["verification"]>;
+  "framelock-switched": CustomEvent<Switched>;
+  "framelock-autoplay-muted": CustomEvent<PlayerEvents["autoplay-muted"]>;
   "framelock-drawn": CustomEvent<Drawn>;
 }
 
@@ -43,22 +45,26 @@ const STATUS_TEXT: Record<string, string> = {
 export class FramelockPlayerElement extends HTMLElement {
   static readonly observedAttributes = ["src", "token", "log-key"];
 
-  /** The element's own video: never seen, its frames are painted on `canvas`. */
-  readonly video = document.createElement("video");
   /** Picture and overlay, in picture pixels. */
   readonly canvas = document.createElement("canvas");
   readonly player: FramelockPlayer;
   private readonly compositor: Compositor;
-  private readonly unmute = document.createElement("button");
+  private readonly sound = document.createElement("button");
   private readonly label = document.createElement("div");
   private restarting = false;
 
   constructor() {
     super();
-    this.build();
-    this.player = new FramelockPlayer(this.video);
+    const video = document.createElement("video");
+    this.player = new FramelockPlayer(video);
+    this.build(video);
     this.compositor = new Compositor(this.player.framelock, this.canvas);
     this.forward();
+  }
+
+  /** The element's own video: never seen, its frames are painted on `canvas`. After a reconnect it may be another one. */
+  get video(): HTMLVideoElement {
+    return this.player.video;
   }
 
   /** Paints over every frame that may carry an overlay, in the same paint as the frame. */
@@ -95,14 +101,25 @@ export class FramelockPlayerElement extends HTMLElement {
 
   /** Whether the sound is off. It is, until a visitor asks for it: browsers play nothing else unasked. */
   get muted(): boolean {
-    return this.video.muted;
+    return this.player.muted;
   }
 
   set muted(muted: boolean) {
-    this.video.muted = muted;
-    this.unmute.setAttribute("aria-pressed", String(!muted));
-    this.unmute.textContent = muted ? "Unmute" : "Mute";
-    if (!muted) this.video.play().catch(() => (this.muted = true)); // not allowed without a gesture
+    if (muted) this.player.mute();
+    else void this.unmute();
+    this.showSound();
+  }
+
+  /** Turns the sound on, to be called in a click or key press. False if the browser refuses it. */
+  async unmute(): Promise<boolean> {
+    const allowed = await this.player.unmute();
+    this.showSound();
+    return allowed;
+  }
+
+  private showSound(): void {
+    this.sound.setAttribute("aria-pressed", String(!this.muted));
+    this.sound.textContent = this.muted ? "Unmute" : "Mute";
   }
 
   connectedCallback(): void {
@@ -132,10 +149,10 @@ export class FramelockPlayerElement extends HTMLElement {
     });
   }
 
-  private build(): void {
+  private build(video: HTMLVideoElement): void {
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [elementSheet()];
-    const { video, canvas, unmute, label } = this;
+    const { canvas, sound, label } = this;
     video.muted = true;
     video.autoplay = true;
     video.playsInline = true;
@@ -153,13 +170,13 @@ export class FramelockPlayerElement extends HTMLElement {
     label.className = "label";
     label.setAttribute("part", "status");
     label.setAttribute("role", "status");
-    unmute.type = "button";
-    unmute.className = "unmute";
-    unmute.setAttribute("part", "unmute");
-    unmute.hidden = true;
-    unmute.addEventListener("click", () => (this.muted = !this.muted));
+    sound.type = "button";
+    sound.className = "unmute";
+    sound.setAttribute("part", "unmute");
+    sound.hidden = true;
+    sound.addEventListener("click", () => (this.muted = !this.muted));
     this.muted = true;
-    root.append(video, canvas, children, label, unmute);
+    root.append(video, canvas, children, label, sound);
   }
 
   private forward(): void {
@@ -172,7 +189,12 @@ export class FramelockPlayerElement extends HTMLElement {
       this.label.title = detail.reason;
       this.tell("status", detail);
     });
-    events.on("snapshot", (s) => (this.unmute.hidden = !s.tracks.some((t) => t.kind === "audio")));
+    this.player.events.on("switched", (detail) => this.tell("switched", detail));
+    this.player.events.on("autoplay-muted", (detail) => {
+      this.showSound();
+      this.tell("autoplay-muted", detail);
+    });
+    events.on("snapshot", (s) => (this.sound.hidden = !s.tracks.some((t) => t.kind === "audio")));
   }
 
   private tell(name: string, detail: unknown): void {

@@ -9,11 +9,12 @@
  *
  * @packageDocumentation
  */
-export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions, type HashAlarm } from "./shell/framelock.js";
+export { attach, Framelock, type Frame, type FramelockEvents, type FramelockOptions, type HashAlarm, type Latency, type StandbyHandlers } from "./shell/framelock.js";
 export {
-  FramelockPlayer, type PlayerOptions, type PlayerSource, type PlayerStatus, type StatusChange,
+  FramelockPlayer, type AudioTrack, type PlayerEvents, type PlayerOptions, type PlayerSource, type PlayerStatus, type StatusChange, type Switched,
 } from "./shell/player.js";
 export { Compositor, type Drawn, type Overlay } from "./shell/compositor.js";
+export type { ProofFrame } from "./shell/proofs.js";
 export { Emitter, type Unsubscribe } from "./shell/emitter.js";
 export type { ActOptions } from "./shell/acting.js";
 export { verifyAction, type RelayApi } from "./shell/actionproof.js";

@@ -50,8 +50,11 @@ export class FakePeer {
     return channel;
   }
 
-  addEventListener(): void {
-    // Tests that need a receiver's track give it by getReceivers.
+  private readonly listeners: (() => void)[] = [];
+
+  /** Only for the state: tests that need a receiver's track give it by getReceivers. */
+  addEventListener(type: string, listener: () => void): void {
+    if (type === "connectionstatechange") this.listeners.push(listener);
   }
 
   getReceivers(): unknown[] {
@@ -73,6 +76,7 @@ export class FakePeer {
   becomes(state: string): void {
     this.connectionState = state;
     this.onconnectionstatechange?.();
+    for (const l of this.listeners) l();
   }
 
   close(): void {
@@ -112,9 +116,30 @@ export class FakeVideo {
   muted = true;
   /** RTP timestamp of the pixels that the element holds. */
   current: number | undefined;
+  /** Elements made after this one, newest last. */
+  static copies: FakeVideo[] = [];
+  paused = false;
+  id = "";
+  volume = 1;
+  parentNode: object | null = null;
   private callback: ((now: number, meta: object) => void) | undefined;
 
   play = vi.fn(async () => undefined);
+
+  cloneNode(): FakeVideo {
+    const copy = new FakeVideo();
+    FakeVideo.copies.push(copy);
+    return copy;
+  }
+
+  removeAttribute(name: string): void {
+    if (name === "id") this.id = "";
+  }
+
+  replaceWith(other: FakeVideo): void {
+    other.parentNode = this.parentNode;
+    this.parentNode = null;
+  }
 
   requestVideoFrameCallback(callback: (now: number, meta: object) => void): number {
     this.callback = callback;
@@ -138,6 +163,7 @@ export class FakeVideo {
 /** Puts the fakes in the place of the browser's own. */
 export function fakeBrowser(options: { webcodecs?: boolean; secure?: boolean } = {}): void {
   FakePeer.all = [];
+  FakeVideo.copies = [];
   FakeVideoFrame.open = 0;
   vi.stubGlobal("RTCPeerConnection", FakePeer);
   vi.stubGlobal("MediaStream", class {

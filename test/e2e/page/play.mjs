@@ -14,8 +14,8 @@ const video = document.getElementById("video");
 const canvas = document.getElementById("canvas");
 
 const stallMs = Number(query.get("stall") ?? 0);
-const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], voids: [], hidden: 0, hashes: [], stalls: 0 };
-window.play = { log, start, stop };
+const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], switches: [], voids: [], hidden: 0, hashes: [], stalls: 0 };
+window.play = { log, start, stop, reconnect };
 
 let player, compositor;
 
@@ -48,7 +48,20 @@ function start() {
   framelock.events.on("notice", (n) => log.notices.push({ at: performance.now(), ...n }));
   framelock.events.on("void", (v) => log.voids.push({ at: performance.now(), ...v }));
   player.events.on("status", (s) => log.statuses.push({ at: performance.now(), ...s }));
+  player.events.on("switched", (s) => log.switches.push({ at: performance.now(), reason: s.reason, seamless: s.seamless }));
   player.start({ src: `/whep/${stream}` });
+}
+
+/** Takes a new session, and waits until it plays. */
+async function reconnect() {
+  const start = performance.now();
+  player.reconnect("asked to by the test");
+  return new Promise((done) => {
+    const unsubscribe = player.events.on("switched", () => {
+      unsubscribe();
+      done({ start, stop: performance.now() });
+    });
+  });
 }
 
 function stop() {

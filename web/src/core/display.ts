@@ -2,8 +2,11 @@ import { TICKS_PER_SECOND } from "./timestamp.js";
 import { SILENT_KINDS, type FramelockEvent } from "./wire.js";
 import { Pace } from "./pace.js";
 
-/** How long presented frames and fired events are remembered. */
+/** How long presented frames are remembered. */
 const KEEP_TICKS = 10 * TICKS_PER_SECOND;
+
+/** How many events are remembered to have fired. */
+const KEEP_FIRED = 4096;
 
 /** A step back of more than this is a new clock, not an old frame. */
 export const NEW_LINE_TICKS = 10 * TICKS_PER_SECOND;
@@ -44,10 +47,11 @@ export interface Presentation {
  */
 export class Display {
   private armedAt: number | undefined;
+  private since = Infinity; // what is not newer than this never fires
   private log: string | undefined;
   private waiting: FramelockEvent[] = [];
   private ring: number[] = []; // presented, ascending
-  private fired = new Map<number, number>(); // seq -> ts
+  private fired = new Set<number>(); // by seq
   private newest: number | undefined; // newest frame on screen
   private heard = -Infinity; // up to where events have fired by the clock
   private readonly pace = new Pace();
@@ -77,29 +81,41 @@ export class Display {
     return this.waiting.length;
   }
 
-  /** Nothing fires and nothing is overlaid until the next snapshot: a new session begins. */
-  disarm(): void {
+  /**
+   * Nothing fires and nothing is overlaid until the next snapshot: a new session
+   * begins. If it takes over from one that was followed to its last frame, what was
+   * still to fire is not lost: what waits stays for the next snapshot of the log.
+   */
+  disarm(takesOver = false): void {
     this.armedAt = undefined;
-    this.waiting = [];
-    this.pace.rest();
+    if (!takesOver) {
+      this.waiting = [];
+      this.since = Infinity;
+      this.pace.rest();
+    }
   }
 
-  /** A snapshot cut at stateAt: what is not newer never fires. */
+  /** A snapshot cut at stateAt: what is not newer never fires, unless it was due in the session before. */
   arm(log: string, stateAt: number): void {
     if (log !== this.log) {
       this.fired.clear();
+      this.waiting = [];
+      this.since = Infinity;
       this.heard = -Infinity;
     }
     this.log = log;
     this.armedAt = stateAt;
-    this.waiting = [];
+    this.since = Math.min(this.since, stateAt);
+    // What is newer comes again, with the snapshot or after it.
+    this.waiting = this.waiting.filter((e) => e.ts <= stateAt);
     this.ring = this.ring.filter((ts) => ts >= stateAt);
   }
 
   /** Takes an event of the log, in any order. Returns its firing if its frame has passed. */
   add(event: FramelockEvent): Firing[] {
-    if (this.armedAt === undefined || event.ts <= this.armedAt) return [];
+    if (this.armedAt === undefined || event.ts <= this.since) return [];
     if (SILENT_KINDS.has(event.kind) || this.fired.has(event.seq)) return [];
+    if (this.waiting.some((e) => e.seq === event.seq)) return [];
     if (this.overlay && event.ts <= this.newest!) return [this.fire(event, "late")];
     if (event.ts <= this.heard) return [this.fire(event, "hidden")];
     this.waiting.push(event);
@@ -141,7 +157,8 @@ export class Display {
   }
 
   private fire(event: FramelockEvent, how: "frame" | "late" | "hidden"): Firing {
-    this.fired.set(event.seq, event.ts);
+    this.fired.add(event.seq);
+    if (this.fired.size > KEEP_FIRED) this.fired.delete(this.fired.values().next().value as number);
     const presentedTs = this.newest ?? 0;
     if (how === "hidden") {
       return { event, presentedTs, frames: 0, skipped: false, late: false, lateFrames: 0, hidden: true };
@@ -161,7 +178,6 @@ export class Display {
   /** Drops what lies further back than the rings keep. */
   private forget(ts: number): void {
     while (this.ring[0]! < ts - KEEP_TICKS) this.ring.shift();
-    for (const [seq, at] of this.fired) if (at < ts - 3 * KEEP_TICKS) this.fired.delete(seq);
   }
 
   /** The line stepped back: everything about the old one is void. */

@@ -89,11 +89,19 @@ export class ViewerCore {
     return this.log.log;
   }
 
-  /** A new session begins: no overlay, no event until its snapshot. What is on screen stays. */
-  begin(): void {
+  /** The newest seq up to which everything of the log has come. */
+  get contiguous(): number {
+    return this.log.contiguous;
+  }
+
+  /**
+   * A new session begins: no overlay, no event until its snapshot. What is on screen
+   * stays. `takesOver`: its snapshot is here, and the session before was followed until now.
+   */
+  begin(takesOver = false): void {
     this.log.begin();
     this.parts.clear();
-    this.display.disarm();
+    this.display.disarm(takesOver);
     this.clock.begin();
     this.early = [];
   }

@@ -7,11 +7,14 @@ import type { Json } from "../core/json.js";
 import type { Verification } from "../core/verifier.js";
 import { ViewerCore, type Alarm, type FrameResult, type Output } from "../core/viewer.js";
 import { TICKS_PER_MS } from "../core/timestamp.js";
-import { CHANNELS, type ChannelName, type FramelockEvent, type PresentedReport, type Receipt, type Snapshot } from "../core/wire.js";
+import { Standby } from "../core/standby.js";
+import type { ChannelName, FramelockEvent, PresentedReport, Receipt, Snapshot } from "../core/wire.js";
 import type { WindowState } from "../core/windows.js";
 import { Acting, type ActOptions } from "./acting.js";
 import { Emitter } from "./emitter.js";
 import type { Picture, Route } from "./frames.js";
+import { Link } from "./link.js";
+import { ProofFrames, type ProofFrame } from "./proofs.js";
 import { Pictures, type HashCheck, type Pacing, type PictureOptions } from "./pictures.js";
 import { Verifying } from "./verification.js";
 
@@ -54,14 +57,17 @@ export interface FramelockEvents {
   received: { event: FramelockEvent; channel: ChannelName; at: number };
   /** Events from..to never happened (the relay lost them before they were durable). */
   void: { from: number; to: number };
-  /** `paused`, `resumed`, `congested`, `draining` from the relay; `insecure_context`, `route` from here. */
+  /**
+   * From the relay `paused`, `resumed`, `source_restarted`, `input_switched`, `congested`,
+   * `clear`, `draining`, and what later versions add; from here `insecure_context`, `route`.
+   */
   notice: { code: string; text: string };
   /** Something that must not happen. */
   alarm: Alarm | HashAlarm;
   /** A marked frame's coded bytes were compared with its published hash (`checkFrameHashes`). */
   hash: HashCheck;
   /** This viewer's own capture-to-screen latency in ms, about once a second. */
-  latency: { ms: number; ts: number };
+  latency: Latency;
   /** What was told to the relay. */
   presented: PresentedReport;
   /** A window is in another phase at the frame on screen. */
@@ -72,10 +78,29 @@ export interface FramelockEvents {
   verification: Verification;
   /** The frame route turned out to be another one. */
   route: Route;
-  /** The relay fell silent or the channel closed: this session is over. */
-  dead: { reason: string };
+  /**
+   * The session is over: the relay fell silent, a channel was closed, or the page was
+   * `suspended`, and what waits to be read is of the past.
+   */
+  dead: { reason: string; suspended: boolean };
   /** The log can no longer be followed in this session: take a new one. */
   resync: { reason: string };
+}
+
+/** A viewer's own latency. */
+export interface Latency {
+  /** From capture, by the relay's clock, to the screen. */
+  ms: number;
+  /** Canonical timestamp of the frame that it was measured on. */
+  ts: number;
+}
+
+/** What a session that is prepared beside the present one tells. */
+export interface StandbyHandlers {
+  /** It has taken over: the picture on screen is its own, or will be with the next frame. */
+  switched(): void;
+  /** It is over before it took over. */
+  closed(reason: string): void;
 }
 
 /** The coded bytes of a marked frame are not those that the relay hashed. */
@@ -94,6 +119,8 @@ export interface FramelockOptions extends PictureOptions {
   verify?: boolean;
   /** The relay's verifier key, `<name>+<hash>+<base64>`; without it the first that a snapshot names is trusted. */
   logKey?: string;
+  /** The pictures of so many last outcomes are kept for `proofFrame` (default 4, 0 for none). */
+  proofFrames?: number;
 }
 
 const TICK_MS = 250;
@@ -102,6 +129,18 @@ const FAST_PINGS = 8; // the first round trips come every tick, later ones every
 const PING_MS = 2000;
 /** After so long without a frame, the relay's clock says how far the line has come. */
 const FRAME_GAP_MS = 250;
+/** A page that has done nothing for so long was suspended: what it missed is not shown any more. */
+const SUSPENDED_MS = 5000;
+/** A standby whose pictures are not asked for, as of an element out of sight, takes over after this long. */
+const UNSEEN_MS = 1500;
+const PROOF_FRAMES = 4;
+
+/** A session beside the present one. */
+interface Heir {
+  link: Link;
+  said: Standby;
+  handlers: StandbyHandlers;
+}
 
 /**
  * One viewer of one stream: holds events until their frame is presented, and
@@ -112,32 +151,39 @@ export class Framelock {
   private readonly core = new ViewerCore();
   private readonly heartbeat = new Heartbeat();
   private readonly attention = new Attention();
-  private readonly pictures: Pictures;
+  private readonly proofs: ProofFrames;
+  private readonly options: FramelockOptions;
+  private pictures: Pictures; // on screen
+  private retired: Pictures | undefined; // of the session before, until the first picture of this one
   private readonly wantReports: boolean;
   private readonly verifying: Verifying | undefined;
   private readonly acting = new Acting((text) => this.sendText(text), (record) => this.events.emit("receipt", record));
   /** The verifier key that the page trusts; read at the next `connect`. */
   logKey: string | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
-  private channels: RTCDataChannel[] = [];
-  private actions: RTCDataChannel | undefined;
+  private link: Link | undefined;
+  private heir: Heir | undefined;
   private picture: Picture | undefined;
-  private session = 0;
+  private tickedAt: number | undefined;
+  private last: Latency | undefined;
   private pings = 0;
   private pingedAt = -Infinity;
   private reportedAt = -Infinity;
   private latencyAt = -Infinity;
   private warned = false;
 
-  constructor(readonly video: HTMLVideoElement, options: FramelockOptions = {}) {
+  constructor(video: HTMLVideoElement, options: FramelockOptions = {}) {
+    this.options = options;
+    this.proofs = new ProofFrames(options.proofFrames ?? PROOF_FRAMES);
     this.wantReports = options.report ?? true;
     this.logKey = options.logKey;
     if (options.verify ?? true) this.verifying = new Verifying((v) => this.events.emit("verification", v));
-    this.pictures = new Pictures(video, this.core.clock, {
-      picture: (p) => this.present(p),
-      route: (route, reason) => this.rerouted(route, reason),
-      hash: (check) => this.checked(check),
-    }, options);
+    this.pictures = this.picturesOf(video);
+  }
+
+  /** The element that plays the present connection. */
+  get video(): HTMLVideoElement {
+    return this.pictures.video;
   }
 
   /** The state at the frame on screen; undefined before the snapshot's frame. */
@@ -153,6 +199,21 @@ export class Framelock {
   /** How exactly pictures and timestamps are tied together in this browser. */
   get route(): Route {
     return this.pictures.route;
+  }
+
+  /** How a connection's pictures and timestamps are tied together: of the present one, or of the one that is prepared. */
+  routeOf(pc: RTCPeerConnection): Route {
+    return this.heir?.link.pc === pc ? this.heir.link.pictures.route : this.route;
+  }
+
+  /** This viewer's latency as it was measured last; undefined before the first second. */
+  get latency(): Latency | undefined {
+    return this.last;
+  }
+
+  /** The picture on which an outcome fired, one of the last few (`proofFrames`). */
+  proofFrame(seq: number): ProofFrame | undefined {
+    return this.proofs.of(seq);
   }
 
   /** The connection that it follows, for statistics; undefined between two. */
@@ -230,58 +291,169 @@ export class Framelock {
    * and follows it from now on. What is on screen stays until its first frame.
    */
   connect(pc: RTCPeerConnection): void {
+    this.abandon();
     this.disconnect();
-    this.pictures.connect(pc);
-    this.timer ??= setInterval(() => this.tick(), TICK_MS);
+    this.wakeUp();
     if (!isSecureContext && !this.warned) queueMicrotask(() => this.sayInsecure());
-    this.core.begin();
-    this.verifying?.begin(this.logKey);
-    this.heartbeat.begin();
-    this.pings = 0;
-    const session = ++this.session;
-    for (const name of Object.keys(CHANNELS) as ChannelName[]) this.open(pc, name, session);
+    this.begin(false);
+    this.link = new Link(pc, this.pictures, {
+      message: (text, channel) => this.awake() && this.heard(text, channel, performance.now()),
+      closed: (reason) => this.linkClosed(pc, reason),
+    });
+  }
+
+  /**
+   * Creates the channels on a second connection, before its offer is made, to play
+   * on an element of its own beside the present one. It takes over by itself, in
+   * the paint of its first picture that goes on from the one on screen, once its
+   * snapshot is there: nothing rewinds, is lost or fires twice. Until then nothing
+   * of it is told. Only one is prepared at a time.
+   */
+  prepare(pc: RTCPeerConnection, video: HTMLVideoElement, handlers: StandbyHandlers): void {
+    this.abandon();
+    const said = new Standby();
+    const link = new Link(pc, this.picturesOf(video, this.pictures), {
+      message: (text, channel) => {
+        const now = performance.now();
+        if (this.link === link) {
+          if (this.awake()) this.heard(text, channel, now);
+        } else if (!said.receive(text, channel, now)) this.linkClosed(pc, "too much was said before the first picture");
+      },
+      closed: (reason) => this.linkClosed(pc, reason),
+    });
+    link.pictures.begin();
+    this.heir = { link, said, handlers };
+  }
+
+  /** The connection that is prepared takes over now, whatever it has: the present one is dead. */
+  promote(): void {
+    if (this.heir) this.change(this.heir);
+  }
+
+  /** Lets go of the connection that is prepared. */
+  abandon(): void {
+    const heir = this.heir;
+    this.heir = undefined;
+    heir?.link.close();
+    heir?.link.pictures.stop();
   }
 
   /** Lets go of the connection; the picture stays. */
   disconnect(): void {
-    this.session++;
-    this.pictures.disconnect();
-    for (const c of this.channels) c.close();
-    this.channels = [];
-    this.actions = undefined;
+    this.link?.close();
+    this.link = undefined;
   }
 
   /** Lets go of the connection, the picture and all timers. `connect` starts anew. */
   close(): void {
+    this.abandon();
     this.disconnect();
     clearInterval(this.timer);
     this.timer = undefined;
+    document.removeEventListener("visibilitychange", this.seen);
     this.pictures.stop();
+    this.retire(undefined);
     this.picture = undefined;
     this.acting.close();
     this.verifying?.close();
   }
 
-  private open(pc: RTCPeerConnection, name: ChannelName, session: number): void {
-    const { label, ...init } = CHANNELS[name];
-    const channel = pc.createDataChannel(label, { ...init, negotiated: true });
-    this.channels.push(channel);
-    if (name === "actions") this.actions = channel;
-    channel.onmessage = (m: MessageEvent<unknown>) => {
-      if (session !== this.session || typeof m.data !== "string") return;
-      if (name === "events") this.verifying?.message(m.data);
-      this.apply(this.core.receive(m.data, name, performance.now()));
-    };
-    channel.onclose = () => {
-      if (session === this.session) this.die(`${label} was closed`);
-    };
+  /** The page was suspended and is back: what it missed is not shown any more, the session is over. */
+  suspended(): void {
+    this.core.begin();
+    this.die("the page was suspended", true);
   }
+
+  private picturesOf(video: HTMLVideoElement, before?: Pictures): Pictures {
+    const pictures: Pictures = new Pictures(video, this.core.clock, {
+      picture: (p) => (pictures === this.pictures ? this.awake() && this.present(p) : this.offered(pictures, p)),
+      route: (route, reason) => this.rerouted(pictures, route, reason),
+      hash: (check) => this.checked(check),
+    }, this.options, before);
+    return pictures;
+  }
+
+  private begin(takesOver: boolean): void {
+    this.core.begin(takesOver);
+    this.verifying?.begin(this.logKey);
+    this.heartbeat.begin();
+    this.pings = 0;
+    this.pingedAt = -Infinity;
+  }
+
+  private heard(text: string, channel: ChannelName, at: number): void {
+    if (channel === "events") this.verifying?.message(text);
+    this.apply(this.core.receive(text, channel, at));
+  }
+
+  private linkClosed(pc: RTCPeerConnection, reason: string): void {
+    if (this.link?.pc === pc) return this.die(reason);
+    const heir = this.heir;
+    if (heir?.link.pc !== pc) return;
+    this.abandon();
+    heir.handlers.closed(reason);
+  }
+
+  /** A picture of another session than the one on screen. */
+  private offered(pictures: Pictures, picture: Picture): boolean {
+    const heir = this.heir;
+    if (heir?.link.pictures !== pictures || !this.awake()) return false;
+    const { display, logName, contiguous } = this.core;
+    const on = { presentedTs: display.presentedTs, log: logName, contiguous };
+    if (!heir.said.takesOver(picture.rtp, on, performance.now())) return false;
+    this.change(heir, () => this.present(picture));
+    return this.picture === picture;
+  }
+
+  /** The heir is the session that is followed from now on. */
+  private change(heir: Heir, show?: () => void): void {
+    const route = this.route;
+    this.heir = undefined;
+    this.link?.close();
+    this.link = heir.link;
+    this.retire(this.pictures);
+    this.pictures = heir.link.pictures;
+    this.begin(heir.said.ready);
+    for (const { text, channel, at } of heir.said.take()) this.heard(text, channel, at);
+    show?.();
+    if (this.route !== route) this.rerouted(this.pictures, this.route, "as the new session's are");
+    heir.handlers.switched();
+  }
+
+  /** The pictures before these; theirs stays on screen until another one is there. */
+  private retire(pictures: Pictures | undefined): void {
+    this.retired?.stop();
+    this.retired = pictures;
+  }
+
+  private wakeUp(): void {
+    this.tickedAt = performance.now();
+    if (this.timer !== undefined) return;
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    document.addEventListener("visibilitychange", this.seen);
+  }
+
+  /** Whether the page has been running. If it has not, the session is over. */
+  private awake(): boolean {
+    const now = performance.now();
+    if (document.hidden || this.tickedAt === undefined || now - this.tickedAt < SUSPENDED_MS) return true;
+    this.tickedAt = now;
+    this.suspended();
+    return false;
+  }
+
+  /** The page is hidden, or is seen again: what has passed meanwhile fires before the first picture, unseen. */
+  private readonly seen = (): void => {
+    if (document.hidden || !this.link || !this.awake()) return;
+    this.apply(this.core.advance(performance.now()));
+  };
 
   private present(picture: Picture): boolean {
     const at = picture.displayAt;
     const result = picture.rtp === undefined ? this.core.presentByClock(at) : this.core.present(picture.rtp, at);
     if (!result.fresh) return false;
     this.picture = picture;
+    this.retire(undefined);
     this.attention.presented(performance.now());
     this.heartbeat.beat(performance.now());
     this.paint(picture, result, result.outputs, false);
@@ -322,6 +494,7 @@ export class Framelock {
   private tell(o: Output, frame: Frame | undefined): void {
     switch (o.type) {
       case "fire":
+        if (this.picture && frame) this.proofs.fired(o.firing, this.picture);
         return this.events.emit("event", { ...o.firing, frame: o.firing.hidden ? undefined : frame });
       case "received":
         return this.received(o.event, o.channel);
@@ -330,6 +503,7 @@ export class Framelock {
       case "snapshot":
         this.acting.resend();
         this.pictures.begin();
+        this.ping(performance.now());
         return this.events.emit("snapshot", o.snapshot);
       case "window":
         return this.events.emit("window", o.window);
@@ -361,19 +535,34 @@ export class Framelock {
   }
 
   private tick(): void {
+    if (!this.awake()) return;
     const now = performance.now();
+    this.tickedAt = now;
     this.pictures.tick();
+    this.heir?.link.pictures.tick();
+    this.takeOverUnseen(now);
     if (this.attention.lost(now, document.hidden, this.pictures.arrived)) this.apply(this.core.advance(now));
     if (this.heartbeat.silent(now)) this.die("the relay has fallen silent");
-    const open = this.actions?.readyState === "open";
+    const open = this.link?.open ?? false;
     this.acting.tick(now, open);
     if (!open) return;
-    if (this.pings < FAST_PINGS || now - this.pingedAt >= PING_MS) {
-      this.pings++;
-      this.pingedAt = now;
-      this.send({ type: "ping", id: this.core.clock.ping(now) });
-    }
+    if (this.pings < FAST_PINGS || now - this.pingedAt >= PING_MS) this.ping(now);
     if (this.wantReports && now - this.reportedAt >= REPORT_MS) this.sendReport(now);
+  }
+
+  /** A hidden page is given no pictures, and need not wait for one. */
+  private takeOverUnseen(now: number): void {
+    const heir = this.heir;
+    if (!heir?.said.ready) return;
+    const { pictures } = heir.link;
+    if (document.hidden || (pictures.arrived > 0 && heir.said.readyFor(now) > UNSEEN_MS)) this.change(heir);
+  }
+
+  private ping(now: number): void {
+    if (!this.link?.open) return;
+    this.pings++;
+    this.pingedAt = now;
+    this.send({ type: "ping", id: this.core.clock.ping(now) });
   }
 
   private sendReport(now: number): void {
@@ -389,9 +578,7 @@ export class Framelock {
   }
 
   private sendText(text: string): boolean {
-    if (this.actions?.readyState !== "open") return false;
-    this.actions.send(text);
-    return true;
+    return this.link?.send(text) ?? false;
   }
 
   private tellLatency(ts: number | undefined, at: number): void {
@@ -399,16 +586,18 @@ export class Framelock {
     const ms = this.core.clock.latency(ts, at);
     if (ms === undefined) return;
     this.latencyAt = at;
-    this.events.emit("latency", { ms, ts });
+    this.last = { ms, ts };
+    this.events.emit("latency", this.last);
   }
 
-  private die(reason: string): void {
+  private die(reason: string, suspended = false): void {
     this.disconnect();
     this.heartbeat.begin();
-    this.events.emit("dead", { reason });
+    this.events.emit("dead", { reason, suspended });
   }
 
-  private rerouted(route: Route, reason: string): void {
+  private rerouted(pictures: Pictures, route: Route, reason: string): void {
+    if (pictures !== this.pictures) return;
     this.events.emit("route", route);
     this.events.emit("notice", { code: "route", text: `frames are tied to their timestamps on the ${route} route: ${reason}` });
   }

@@ -62,15 +62,18 @@ export class Pictures {
   private checks = new Map<number, FrameHash[]>(); // by RTP timestamp
 
   constructor(
-    private readonly video: HTMLVideoElement,
+    readonly video: HTMLVideoElement,
     private readonly clock: RelayClock,
     private readonly handlers: PictureHandlers,
     private readonly options: PictureOptions,
+    /** Pictures of another element of this page: what they found out holds here too. */
+    before?: Pictures,
   ) {
     const { route } = options;
-    const best = route === "approximate" || route === "clock" ? () => route : () => elementRoute(video);
-    const wanted = route === undefined ? bestRoute(video) : route;
-    this.takes = canDecode();
+    const shown = before?.element.route ?? elementRoute(video);
+    const best = route === "approximate" || route === "clock" ? () => route : () => shown as Exclude<Route, "decoded">;
+    const wanted = before?.route ?? route ?? bestRoute(video);
+    this.takes = before?.takes ?? canDecode();
     this.decoding = wanted === "decoded" && this.takes;
     this.source = new DecodedSource((p) => handlers.picture(p));
     this.element = new FrameSource(video, (p) => handlers.picture(p), (r) => this.unnamed(r), best);

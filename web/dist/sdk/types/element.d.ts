@@ -10,7 +10,7 @@ import type { Receipt } from "./core/wire.js";
 import type { ActOptions } from "./shell/acting.js";
 import { type Drawn, type Overlay } from "./shell/compositor.js";
 import type { FramelockEvents } from "./shell/framelock.js";
-import { FramelockPlayer, type StatusChange } from "./shell/player.js";
+import { FramelockPlayer, type PlayerEvents, type StatusChange, type Switched } from "./shell/player.js";
 export * from "./index.js";
 /** The DOM events of the element: CustomEvents that do not bubble, with this `detail`. */
 export interface FramelockPlayerEventMap {
@@ -24,21 +24,23 @@ export interface FramelockPlayerEventMap {
     "framelock-window": CustomEvent<FramelockEvents["window"]>;
     "framelock-receipt": CustomEvent<FramelockEvents["receipt"]>;
     "framelock-verification": CustomEvent<FramelockEvents["verification"]>;
+    "framelock-switched": CustomEvent<Switched>;
+    "framelock-autoplay-muted": CustomEvent<PlayerEvents["autoplay-muted"]>;
     "framelock-drawn": CustomEvent<Drawn>;
 }
 /** The element. `overlay` paints on every frame; children are laid over the canvas. */
 export declare class FramelockPlayerElement extends HTMLElement {
     static readonly observedAttributes: string[];
-    /** The element's own video: never seen, its frames are painted on `canvas`. */
-    readonly video: HTMLVideoElement;
     /** Picture and overlay, in picture pixels. */
     readonly canvas: HTMLCanvasElement;
     readonly player: FramelockPlayer;
     private readonly compositor;
-    private readonly unmute;
+    private readonly sound;
     private readonly label;
     private restarting;
     constructor();
+    /** The element's own video: never seen, its frames are painted on `canvas`. After a reconnect it may be another one. */
+    get video(): HTMLVideoElement;
     /** Paints over every frame that may carry an overlay, in the same paint as the frame. */
     get overlay(): Overlay | undefined;
     set overlay(overlay: Overlay | undefined);
@@ -53,6 +55,9 @@ export declare class FramelockPlayerElement extends HTMLElement {
     /** Whether the sound is off. It is, until a visitor asks for it: browsers play nothing else unasked. */
     get muted(): boolean;
     set muted(muted: boolean);
+    /** Turns the sound on, to be called in a click or key press. False if the browser refuses it. */
+    unmute(): Promise<boolean>;
+    private showSound;
     connectedCallback(): void;
     disconnectedCallback(): void;
     attributeChangedCallback(_name: string, before: string | null, after: string | null): void;

@@ -35,6 +35,7 @@ export interface Presentation {
  */
 export declare class Display {
     private armedAt;
+    private since;
     private log;
     private waiting;
     private ring;
@@ -52,9 +53,13 @@ export declare class Display {
     get overlay(): boolean;
     /** How many events wait for their frame. */
     get waitingCount(): number;
-    /** Nothing fires and nothing is overlaid until the next snapshot: a new session begins. */
-    disarm(): void;
-    /** A snapshot cut at stateAt: what is not newer never fires. */
+    /**
+     * Nothing fires and nothing is overlaid until the next snapshot: a new session
+     * begins. If it takes over from one that was followed to its last frame, what was
+     * still to fire is not lost: what waits stays for the next snapshot of the log.
+     */
+    disarm(takesOver?: boolean): void;
+    /** A snapshot cut at stateAt: what is not newer never fires, unless it was due in the session before. */
     arm(log: string, stateAt: number): void;
     /** Takes an event of the log, in any order. Returns its firing if its frame has passed. */
     add(event: FramelockEvent): Firing[];

@@ -103,8 +103,13 @@ export declare class ViewerCore {
     get state(): Json | undefined;
     /** The name of the log, undefined before the first snapshot. */
     get logName(): string | undefined;
-    /** A new session begins: no overlay, no event until its snapshot. What is on screen stays. */
-    begin(): void;
+    /** The newest seq up to which everything of the log has come. */
+    get contiguous(): number;
+    /**
+     * A new session begins: no overlay, no event until its snapshot. What is on screen
+     * stays. `takesOver`: its snapshot is here, and the session before was followed until now.
+     */
+    begin(takesOver?: boolean): void;
     /** Takes a data-channel message. A malformed one is an alarm, never an exception. */
     receive(text: string, channel: ChannelName, now: number): Output[];
     /** Takes a frame as it is presented, by the RTP timestamp that names it on the wire. */

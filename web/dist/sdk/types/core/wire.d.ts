@@ -77,6 +77,8 @@ export interface TrackInfo {
     codec: string;
     mid: string;
     rate: number;
+    /** BCP 47; relays name none yet. */
+    language?: string;
 }
 /** A window that is not closed yet, as a snapshot has it. */
 export interface SnapshotWindow {

@@ -3,11 +3,12 @@ import type { ReceiptRecord } from "../core/actions.js";
 import type { Json } from "../core/json.js";
 import type { Verification } from "../core/verifier.js";
 import { ViewerCore, type Alarm } from "../core/viewer.js";
-import { type ChannelName, type FramelockEvent, type PresentedReport, type Receipt, type Snapshot } from "../core/wire.js";
+import type { ChannelName, FramelockEvent, PresentedReport, Receipt, Snapshot } from "../core/wire.js";
 import type { WindowState } from "../core/windows.js";
 import { type ActOptions } from "./acting.js";
 import { Emitter } from "./emitter.js";
 import type { Route } from "./frames.js";
+import { type ProofFrame } from "./proofs.js";
 import { type HashCheck, type Pacing, type PictureOptions } from "./pictures.js";
 /** A frame on screen, with what belongs on it. */
 export interface Frame {
@@ -59,7 +60,10 @@ export interface FramelockEvents {
         from: number;
         to: number;
     };
-    /** `paused`, `resumed`, `congested`, `draining` from the relay; `insecure_context`, `route` from here. */
+    /**
+     * From the relay `paused`, `resumed`, `source_restarted`, `input_switched`, `congested`,
+     * `clear`, `draining`, and what later versions add; from here `insecure_context`, `route`.
+     */
     notice: {
         code: string;
         text: string;
@@ -69,10 +73,7 @@ export interface FramelockEvents {
     /** A marked frame's coded bytes were compared with its published hash (`checkFrameHashes`). */
     hash: HashCheck;
     /** This viewer's own capture-to-screen latency in ms, about once a second. */
-    latency: {
-        ms: number;
-        ts: number;
-    };
+    latency: Latency;
     /** What was told to the relay. */
     presented: PresentedReport;
     /** A window is in another phase at the frame on screen. */
@@ -83,14 +84,32 @@ export interface FramelockEvents {
     verification: Verification;
     /** The frame route turned out to be another one. */
     route: Route;
-    /** The relay fell silent or the channel closed: this session is over. */
+    /**
+     * The session is over: the relay fell silent, a channel was closed, or the page was
+     * `suspended`, and what waits to be read is of the past.
+     */
     dead: {
         reason: string;
+        suspended: boolean;
     };
     /** The log can no longer be followed in this session: take a new one. */
     resync: {
         reason: string;
     };
+}
+/** A viewer's own latency. */
+export interface Latency {
+    /** From capture, by the relay's clock, to the screen. */
+    ms: number;
+    /** Canonical timestamp of the frame that it was measured on. */
+    ts: number;
+}
+/** What a session that is prepared beside the present one tells. */
+export interface StandbyHandlers {
+    /** It has taken over: the picture on screen is its own, or will be with the next frame. */
+    switched(): void;
+    /** It is over before it took over. */
+    closed(reason: string): void;
 }
 /** The coded bytes of a marked frame are not those that the relay hashed. */
 export interface HashAlarm {
@@ -107,40 +126,53 @@ export interface FramelockOptions extends PictureOptions {
     verify?: boolean;
     /** The relay's verifier key, `<name>+<hash>+<base64>`; without it the first that a snapshot names is trusted. */
     logKey?: string;
+    /** The pictures of so many last outcomes are kept for `proofFrame` (default 4, 0 for none). */
+    proofFrames?: number;
 }
 /**
  * One viewer of one stream: holds events until their frame is presented, and
  * fires them in that very frame. Headless: the integrator draws.
  */
 export declare class Framelock {
-    readonly video: HTMLVideoElement;
     readonly events: Emitter<FramelockEvents>;
     private readonly core;
     private readonly heartbeat;
     private readonly attention;
-    private readonly pictures;
+    private readonly proofs;
+    private readonly options;
+    private pictures;
+    private retired;
     private readonly wantReports;
     private readonly verifying;
     private readonly acting;
     /** The verifier key that the page trusts; read at the next `connect`. */
     logKey: string | undefined;
     private timer;
-    private channels;
-    private actions;
+    private link;
+    private heir;
     private picture;
-    private session;
+    private tickedAt;
+    private last;
     private pings;
     private pingedAt;
     private reportedAt;
     private latencyAt;
     private warned;
     constructor(video: HTMLVideoElement, options?: FramelockOptions);
+    /** The element that plays the present connection. */
+    get video(): HTMLVideoElement;
     /** The state at the frame on screen; undefined before the snapshot's frame. */
     get state(): Json | undefined;
     /** How local time, the relay's time and the stream's timestamps relate. */
     get clock(): ViewerCore["clock"];
     /** How exactly pictures and timestamps are tied together in this browser. */
     get route(): Route;
+    /** How a connection's pictures and timestamps are tied together: of the present one, or of the one that is prepared. */
+    routeOf(pc: RTCPeerConnection): Route;
+    /** This viewer's latency as it was measured last; undefined before the first second. */
+    get latency(): Latency | undefined;
+    /** The picture on which an outcome fired, one of the last few (`proofFrames`). */
+    proofFrame(seq: number): ProofFrame | undefined;
     /** The connection that it follows, for statistics; undefined between two. */
     get connection(): RTCPeerConnection | undefined;
     /** How pictures are held back for jitter and sound; undefined where the browser does it. */
@@ -175,11 +207,39 @@ export declare class Framelock {
      * and follows it from now on. What is on screen stays until its first frame.
      */
     connect(pc: RTCPeerConnection): void;
+    /**
+     * Creates the channels on a second connection, before its offer is made, to play
+     * on an element of its own beside the present one. It takes over by itself, in
+     * the paint of its first picture that goes on from the one on screen, once its
+     * snapshot is there: nothing rewinds, is lost or fires twice. Until then nothing
+     * of it is told. Only one is prepared at a time.
+     */
+    prepare(pc: RTCPeerConnection, video: HTMLVideoElement, handlers: StandbyHandlers): void;
+    /** The connection that is prepared takes over now, whatever it has: the present one is dead. */
+    promote(): void;
+    /** Lets go of the connection that is prepared. */
+    abandon(): void;
     /** Lets go of the connection; the picture stays. */
     disconnect(): void;
     /** Lets go of the connection, the picture and all timers. `connect` starts anew. */
     close(): void;
-    private open;
+    /** The page was suspended and is back: what it missed is not shown any more, the session is over. */
+    suspended(): void;
+    private picturesOf;
+    private begin;
+    private heard;
+    private linkClosed;
+    /** A picture of another session than the one on screen. */
+    private offered;
+    /** The heir is the session that is followed from now on. */
+    private change;
+    /** The pictures before these; theirs stays on screen until another one is there. */
+    private retire;
+    private wakeUp;
+    /** Whether the page has been running. If it has not, the session is over. */
+    private awake;
+    /** The page is hidden, or is seen again: what has passed meanwhile fires before the first picture, unseen. */
+    private readonly seen;
     private present;
     /** Tells what follows from a frame, then the frame itself: all within one paint. */
     private paint;
@@ -189,6 +249,9 @@ export declare class Framelock {
     private received;
     private checked;
     private tick;
+    /** A hidden page is given no pictures, and need not wait for one. */
+    private takeOverUnseen;
+    private ping;
     private sendReport;
     private send;
     private sendText;

@@ -41,7 +41,7 @@ export interface PictureHandlers {
 }
 /** The pictures of one viewer on the route that this browser and page allow, and their hashes. */
 export declare class Pictures {
-    private readonly video;
+    readonly video: HTMLVideoElement;
     private readonly clock;
     private readonly handlers;
     private readonly options;
@@ -52,7 +52,9 @@ export declare class Pictures {
     private takes;
     private pc;
     private checks;
-    constructor(video: HTMLVideoElement, clock: RelayClock, handlers: PictureHandlers, options: PictureOptions);
+    constructor(video: HTMLVideoElement, clock: RelayClock, handlers: PictureHandlers, options: PictureOptions, 
+    /** Pictures of another element of this page: what they found out holds here too. */
+    before?: Pictures);
     /** The present connection. */
     get connection(): RTCPeerConnection | undefined;
     /** The route in use. */
