@@ -5,6 +5,7 @@
  *
  * @packageDocumentation
  */
+import { Banner, BANNER_MS } from "./core/banner.js";
 import type { Json } from "./core/json.js";
 import type { Receipt } from "./core/wire.js";
 import type { ActOptions } from "./shell/acting.js";
@@ -51,6 +52,8 @@ export class FramelockPlayerElement extends HTMLElement {
   private readonly compositor: Compositor;
   private readonly sound = document.createElement("button");
   private readonly label = document.createElement("div");
+  private readonly banner = new Banner();
+  private bannerTimer: ReturnType<typeof setTimeout> | undefined;
   private restarting = false;
 
   constructor() {
@@ -185,7 +188,7 @@ export class FramelockPlayerElement extends HTMLElement {
     this.compositor.events.on("drawn", (detail) => this.tell("drawn", detail));
     this.player.events.on("status", (detail) => {
       this.setAttribute("status", detail.status);
-      this.label.textContent = STATUS_TEXT[detail.status] ?? "";
+      this.showLabel();
       this.label.title = detail.reason;
       this.tell("status", detail);
     });
@@ -194,7 +197,23 @@ export class FramelockPlayerElement extends HTMLElement {
       this.showSound();
       this.tell("autoplay-muted", detail);
     });
+    events.on("snapshot", () => {
+      this.banner.begin();
+      this.showLabel();
+    });
+    events.on("notice", ({ code }) => {
+      this.banner.notice(code, performance.now());
+      this.showLabel();
+      clearTimeout(this.bannerTimer);
+      this.bannerTimer = setTimeout(() => this.showLabel(), BANNER_MS);
+    });
     events.on("snapshot", (s) => (this.sound.hidden = !s.tracks.some((t) => t.kind === "audio")));
+  }
+
+  /** Where the player stands; while it plays, what the relay says. */
+  private showLabel(): void {
+    const { status } = this.player;
+    this.label.textContent = STATUS_TEXT[status] ?? (status === "live" ? this.banner.text(performance.now()) : "");
   }
 
   private tell(name: string, detail: unknown): void {

@@ -54,6 +54,27 @@ it("starts muted, with a button that appears with sound", async () => {
   expect([element.muted, button.textContent, button.getAttribute("aria-pressed")]).toEqual([false, "Mute", "true"]);
 });
 
+it("says what the relay says, while it plays", async () => {
+  vi.useFakeTimers({ now: 0, toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    await import("../src/element.js");
+    const element = document.createElement("framelock-player");
+    const label = element.shadowRoot!.querySelector(".label")!;
+    const { events } = element.player.framelock;
+    events.emit("notice", { code: "paused", text: "" });
+    expect(label.textContent).toBe(""); // it does not play
+    vi.spyOn(element.player, "status", "get").mockReturnValue("live");
+    events.emit("notice", { code: "input_switched", text: "" });
+    expect(label.textContent).toBe("The studio's other encoder has taken over");
+    vi.advanceTimersByTime(3000);
+    expect(label.textContent).toBe("The studio is paused");
+    events.emit("snapshot", { tracks: [] } as never);
+    expect(label.textContent).toBe("");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 it("draws picture and overlay in one, and says so", async () => {
   const element = await player({});
   const order: string[] = [];

@@ -1,10 +1,3 @@
-/**
- * `<framelock-player src="…/whep/wheel" token="…">`: a player as an element. It
- * paints picture and overlay on one canvas; children lie over it. Needs no
- * inline style or script, so it runs under a strict Content-Security-Policy.
- *
- * @packageDocumentation
- */
 import type { Json } from "./core/json.js";
 import type { Receipt } from "./core/wire.js";
 import type { ActOptions } from "./shell/acting.js";
@@ -37,6 +30,8 @@ export declare class FramelockPlayerElement extends HTMLElement {
     private readonly compositor;
     private readonly sound;
     private readonly label;
+    private readonly banner;
+    private bannerTimer;
     private restarting;
     constructor();
     /** The element's own video: never seen, its frames are painted on `canvas`. After a reconnect it may be another one. */
@@ -64,6 +59,8 @@ export declare class FramelockPlayerElement extends HTMLElement {
     private restart;
     private build;
     private forward;
+    /** Where the player stands; while it plays, what the relay says. */
+    private showLabel;
     private tell;
 }
 export interface FramelockPlayerElement {
