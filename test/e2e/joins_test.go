@@ -21,7 +21,7 @@ func TestJoins(t *testing.T) {
 	for _, wrong := range burst.Wrong {
 		c.Error(wrong)
 	}
-	waiting := c.joins(ofFull(50, 10), 4000, ", join_burst: false")
+	waiting := c.joins(ofFull(50, 5), 4000, ", join_burst: false")
 	c.figure("without the burst %.0f ms [%.0f-%.0f]", waiting.Median(), waiting.FirstFrame[0], waiting.FirstFrame[len(waiting.FirstFrame)-1])
 	for _, wrong := range waiting.Wrong {
 		c.Errorf("without the burst: %s", wrong)
