@@ -82,6 +82,7 @@ framelock.events.on("alarm", (alarm) => {
   say(`Alarm: ${alarm.code}`, true);
 });
 framelock.events.on("route", showRoute);
+element.player.events.on("switched", ({ reason, seamless }) => say(seamless ? `A new session has taken over: ${reason}.` : `A new session: ${reason}.`));
 framelock.events.on("verification", showVerification);
 framelock.events.on("window", (window) => keep(record.windows, { ...window, at: performance.now() }));
 framelock.events.on("receipt", ({ receipt }) => keep(record.receipts, { ...receipt, at: performance.now() }));
