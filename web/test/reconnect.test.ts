@@ -89,7 +89,7 @@ describe("a new session beside one that plays", () => {
     joins(peer(1), 11);
     first.presents(low32(at(11)));
     second().presents(low32(at(9))); // the burst begins before what is on screen
-    second().presents(low32(at(11)));
+    second().presents(low32(at(10)));
     expect([frames, player.video, peer(0).closed]).toEqual([[11], first, false]);
     second().presents(low32(at(12)));
     first.presents(low32(at(12)));
@@ -124,6 +124,20 @@ describe("a new session beside one that plays", () => {
     peer(1).channel("events").says(of[5]!);
     for (const n of [18, 20, 22]) second().presents(low32(at(n)));
     expect(fired).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("takes over from the very frame that is on screen, which is not painted again", async () => {
+    await plays(10);
+    player.reconnect();
+    await settle();
+    peer(1).becomes("connected");
+    joins(peer(1), 10);
+    first.presents(low32(at(11)));
+    second().presents(low32(at(11)));
+    expect([frames, player.video, FakeVideoFrame.open]).toEqual([[11], second(), 1]); // the old picture stays valid
+    peer(1).channel("events").says(event(1, at(11))); // late: it is painted over that picture
+    second().presents(low32(at(12)));
+    expect([frames, fired, FakeVideoFrame.open]).toEqual([[11, 12], [1], 1]);
   });
 
   it("waits no longer than half a second for the old one to be overtaken", async () => {

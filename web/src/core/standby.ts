@@ -61,8 +61,8 @@ export class Standby {
 
   /**
    * Whether the session may take over with the frame of this RTP timestamp (none:
-   * the browser does not tell). The frame must carry an overlay, and be newer than the one on screen;
-   * and every event that the snapshot contains must have come in the session on
+   * the browser does not tell). The frame must carry an overlay, and be the one on screen or
+   * a newer one; and every event that the snapshot contains must have come in the session on
    * screen, or it would never fire. For the latter two nobody waits for long.
    */
   takesOver(rtp: number | undefined, on: Progress, now: number): boolean {
@@ -73,7 +73,7 @@ export class Standby {
     this.picturesAt ??= now;
     if (now - this.picturesAt >= CATCH_UP_MS) return true;
     if (s.log === on.log && on.contiguous < s.seq) return false;
-    return ts === undefined || on.presentedTs === undefined || ts > on.presentedTs;
+    return ts === undefined || on.presentedTs === undefined || ts >= on.presentedTs;
   }
 
   /** What was said so far, in order: to be read by who follows from now on. */

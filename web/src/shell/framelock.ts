@@ -304,8 +304,8 @@ export class Framelock {
 
   /**
    * Creates the channels on a second connection, before its offer is made, to play
-   * on an element of its own beside the present one. It takes over by itself, in
-   * the paint of its first picture that goes on from the one on screen, once its
+   * on an element of its own beside the present one. It takes over by itself,
+   * with its first picture that is the one on screen or a newer one, once its
    * snapshot is there: nothing rewinds, is lost or fires twice. Until then nothing
    * of it is told. Only one is prepared at a time.
    */

@@ -37,8 +37,8 @@ export declare class Standby {
     readyFor(now: number): number;
     /**
      * Whether the session may take over with the frame of this RTP timestamp (none:
-     * the browser does not tell). The frame must carry an overlay, and be newer than the one on screen;
-     * and every event that the snapshot contains must have come in the session on
+     * the browser does not tell). The frame must carry an overlay, and be the one on screen or
+     * a newer one; and every event that the snapshot contains must have come in the session on
      * screen, or it would never fire. For the latter two nobody waits for long.
      */
     takesOver(rtp: number | undefined, on: Progress, now: number): boolean;
