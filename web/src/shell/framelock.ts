@@ -354,6 +354,7 @@ export class Framelock {
     this.pictures.stop();
     this.retire(undefined);
     this.picture = undefined;
+    this.last = undefined;
     this.acting.close();
     this.verifying?.close();
   }

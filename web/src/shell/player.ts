@@ -265,7 +265,7 @@ export class FramelockPlayer {
     const session: Session = new Session(this.options.iceServers ?? [], this.viewer, {
       connected: () => this.connected(session),
       disconnected: () => {
-        if (session === this.current) this.reconnect("the connection is in doubt");
+        if (session === this.current && this.status === "live") this.make("the connection is in doubt");
       },
       decoded: () => this.framelock.routeOf(session.pc) === "decoded",
       ended: (reason, error) => this.ended(session, reason, error),
