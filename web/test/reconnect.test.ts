@@ -449,6 +449,7 @@ describe("sound", () => {
     expect([first.muted, said.length, first.play.mock.calls.length]).toEqual([true, 1, 2]);
     first.play.mockRejectedValueOnce(refuses());
     expect([await player.unmute(), player.muted]).toEqual([false, true]);
+    expect(first.play).toHaveBeenCalledTimes(4); // it goes on, muted
     expect([await player.unmute(), player.muted]).toEqual([true, false]);
   });
 

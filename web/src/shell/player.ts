@@ -199,7 +199,9 @@ export class FramelockPlayer {
       await video.play();
       return true;
     } catch {
+      // Some browsers have stopped the element as its sound was turned on.
       video.muted = true;
+      video.play().catch(() => undefined);
       return false;
     }
   }
