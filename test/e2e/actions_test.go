@@ -62,7 +62,7 @@ func TestChipsAreTakenOnce(t *testing.T) {
 // some that name frames which it cannot have seen.
 const actor = `(() => {
   const { framelock } = framelockDemo.player.player;
-  const channel = framelock.channels.find((c) => c.label === "framelock.actions.1");
+  const channel = framelock.link.channels.get("actions");
   const log = (window.acts = { sent: [], receipts: [], until: 0, window: "" });
   channel.addEventListener("message", ({ data }) => { if (data.includes('"receipt"')) log.receipts.push(JSON.parse(data)); });
   let n = 0;
@@ -88,7 +88,7 @@ func TestActionsAroundTheClose(t *testing.T) {
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))
 	c.open("/?stream="+w.Stream, 1280, 900)
-	c.must(c.browser.Wait(`framelockDemo.player.player.framelock.channels.some((c) => c.label === "framelock.actions.1" && c.readyState === "open")`, 20*time.Second))
+	c.must(c.browser.Wait(`framelockDemo.player.player.framelock.link?.channels.get("actions")?.readyState === "open"`, 20*time.Second))
 	c.must(c.browser.Evaluate(actor, nil))
 	client := &croupier.Client{URL: w.URL("")}
 	type window struct {
@@ -226,8 +226,7 @@ func TestChangedEventRaisesTheAlarm(t *testing.T) {
 
 	// A bit of a number that the game does not look at.
 	c.must(c.browser.Evaluate(`(() => {
-	  const { channels } = framelockDemo.player.player.framelock;
-	  const events = channels.find((c) => c.label === "framelock.events.1");
+	  const events = framelockDemo.player.player.framelock.link.channels.get("events");
 	  const take = events.onmessage;
 	  events.onmessage = ({ data }) => {
 	    if (data.includes('"kind":"marker"')) window.changed ??= data.replace(/"frame":(\d+)/, (_, n) => '"frame":' + (n ^ 1));
