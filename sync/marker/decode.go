@@ -3,12 +3,9 @@ package marker
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // DecodeRequest reads the JSON form of a request (docs/protocol.md, section 7):
@@ -168,59 +165,4 @@ func eachField(field string, b []byte, yield func(name string, raw json.RawMessa
 		}
 	}
 	return nil
-}
-
-// maxDepth bounds the nesting of JSON in a request. An event of MaxEventSize has
-// no use for more, and readers in other languages have limits of their own.
-const maxDepth = 64
-
-var errJSON = errors.New("not one JSON value in UTF-8 with unique names")
-
-// checkJSON accepts exactly one JSON value in UTF-8 (RFC 8259) in which no
-// object has a name twice, since readers differ on which of two they take.
-func checkJSON(b []byte) error {
-	if !utf8.Valid(b) || !json.Valid(b) {
-		return errJSON
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	if err := checkValue(dec, maxDepth); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errJSON
-	}
-	return nil
-}
-
-func checkValue(dec *json.Decoder, depth int) error {
-	t, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return nil
-	}
-	if depth == 0 {
-		return errJSON
-	}
-	var names map[string]bool
-	if open == '{' {
-		names = make(map[string]bool)
-	}
-	for dec.More() {
-		if names != nil {
-			name, err := dec.Token()
-			if err != nil || names[name.(string)] {
-				return errJSON
-			}
-			names[name.(string)] = true
-		}
-		if err := checkValue(dec, depth-1); err != nil {
-			return err
-		}
-	}
-	_, err = dec.Token()
-	return err
 }
