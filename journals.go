@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/framelock/relay/internal/stream"
@@ -116,9 +117,11 @@ func loadPseudonyms(dir string) (p pseudonyms, err error) {
 
 // of returns the pseudonym of somebody, given what they are and who.
 func (p pseudonyms) of(parts ...string) string {
-	h := hmac.New(sha256.New, p.key[:])
+	var b []byte
 	for _, s := range parts {
-		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s) // never fails
+		b = append(append(strconv.AppendInt(b, int64(len(s)), 10), ':'), s...)
 	}
+	h := hmac.New(sha256.New, p.key[:])
+	_, _ = h.Write(b) // never fails
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }

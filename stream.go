@@ -248,6 +248,23 @@ func (s *Stream) Act(ctx context.Context, a Action, subject string) (receipt []b
 	return l.Act(ctx, a, s.people.of("user", subject), nil)
 }
 
+// Submit is Act for servers that hear thousands of users at once: it does not wait, so
+// that none of them needs a goroutine, which the relay's media would share the
+// processors with. If it returns no error, receipt is called once, on a goroutine of
+// the relay's that it must not hold up.
+func (s *Stream) Submit(a Action, subject string, receipt func([]byte)) error {
+	l := s.loop.Load()
+	if l == nil {
+		return ErrNotRunning
+	}
+	a.Session, a.Seen = "", 0
+	if err := a.Validate(); err != nil {
+		return err
+	}
+	l.Submit(a, s.people.of("user", subject), receipt)
+	return nil
+}
+
 // Follow calls f with every line of the stream's journal from a position on (1 is
 // the first), as it becomes durable, and with the data of an action where it is
 // still there: until ctx ends or f fails. It returns ErrNoJournal if none is kept.

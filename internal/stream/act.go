@@ -74,6 +74,8 @@ func (l *Loop) receive(a *act) {
 		l.intake.Lock()
 		a.ReceivedAt = l.sh.Now().UTC()
 		select {
+		case <-l.done:
+			reason = window.ReasonOverloaded
 		case l.acts <- a:
 		default:
 			reason = window.ReasonOverloaded
@@ -170,8 +172,7 @@ func (l *Loop) Act(ctx context.Context, r marker.ActRequest, subject string, v *
 	if v != nil {
 		l.receive(l.actOf(v, r, reply))
 	} else {
-		r.Seen = 0
-		l.receive(newAct(r, subject, "", reply))
+		l.Submit(r, subject, reply)
 	}
 	select {
 	case receipt := <-receipts:
@@ -181,4 +182,11 @@ func (l *Loop) Act(ctx context.Context, r marker.ActRequest, subject string, v *
 	case <-l.done:
 		return nil, marker.ErrClosed
 	}
+}
+
+// Submit takes an action of a server. reply gets the receipt, once, on a goroutine that
+// it must not hold up. The request is valid.
+func (l *Loop) Submit(r marker.ActRequest, subject string, reply func(receipt []byte)) {
+	r.Seen = 0
+	l.receive(newAct(r, subject, "", reply))
 }

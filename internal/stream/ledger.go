@@ -31,7 +31,7 @@ type ledger struct {
 	note     string                       // that checkpoint
 	names    []string                     // of the windows, in order of opening
 	lines    uint64                       // position of the newest line
-	grown    chan struct{}
+	grown    chan struct{}                // closed with the next line; nil if nobody waits for it
 	store    *tiles.Store // of the log as it is served; nil if it is not
 }
 
@@ -41,7 +41,7 @@ const keptWindows = window.MaxOpen + 2*window.KeptClosed
 
 func newLedger() *ledger {
 	return &ledger{
-		receipts: map[string]map[uint64][]byte{}, others: map[uint64][]byte{}, ring: make([]uint64, window.KeptRejected), grown: make(chan struct{}),
+		receipts: map[string]map[uint64][]byte{}, others: map[uint64][]byte{}, ring: make([]uint64, window.KeptRejected),
 	}
 }
 
@@ -112,6 +112,9 @@ func (l *ledger) receipt(name string, order uint64) []byte {
 func (l *ledger) newest() (uint64, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.grown == nil {
+		l.grown = make(chan struct{})
+	}
 	return l.lines, l.grown
 }
 
@@ -209,13 +212,15 @@ func (e *answerEntry) Durable(_ uint64, err error) {
 
 // actionEntry is an action with its verdict.
 type actionEntry struct {
-	l   *Loop
-	act *act
+	l    *Loop
+	act  *act
+	line []byte
 }
 
 func (e *actionEntry) Encode() (line, erasable []byte) {
 	a := e.act
-	return a.Encode(), window.Payload{Order: a.Order, Salt: a.salt, Data: a.data}.Encode()
+	e.line = a.Encode()
+	return e.line, window.Payload{Order: a.Order, Salt: a.salt, Data: a.data}.Encode()
 }
 
 func (e *actionEntry) Durable(pos uint64, err error) {
@@ -226,7 +231,7 @@ func (e *actionEntry) Durable(pos uint64, err error) {
 	}
 	receipt := e.l.ledger.action(&a.Action, a.salt)
 	if a.Verdict == window.Accepted {
-		e.l.announce("action", pos, a.Encode())
+		e.l.announce("action", pos, e.line)
 	}
 	e.l.ledger.at(pos)
 	e.l.sh.Metrics.Acted(a.Verdict, a.Reason)
@@ -363,8 +368,10 @@ func (l *ledger) at(pos uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = pos
-	close(l.grown)
-	l.grown = make(chan struct{})
+	if l.grown != nil {
+		close(l.grown)
+		l.grown = nil
+	}
 }
 
 func lost(err error) error {

@@ -205,7 +205,9 @@ func (l *Loop) Run(ctx context.Context) error {
 
 // shutDown answers who still waits and gives back what the loop holds.
 func (l *Loop) shutDown(written chan error, stopWriting func()) error {
-	close(l.done)
+	l.intake.Lock()
+	close(l.done) // nothing is queued that nobody would take
+	l.intake.Unlock()
 	l.core.Close()
 	for v := range l.watching {
 		v.Leave("shutdown")

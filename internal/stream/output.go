@@ -70,7 +70,7 @@ func (l *Loop) Log(e *marker.Event, b []byte) {
 }
 
 // Judged implements Output.
-func (l *Loop) Judged(a *act) { l.put(&actionEntry{l, a}) }
+func (l *Loop) Judged(a *act) { l.put(&actionEntry{l: l, act: a}) }
 
 // Repeat implements Output.
 func (l *Loop) Repeat(earlier *window.Action, reply func([]byte)) {

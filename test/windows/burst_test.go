@@ -17,7 +17,8 @@ import (
 // the crowd that is measured.
 type crowd struct {
 	purse *purse
-	act   func(id string) ([]byte, error)
+	// act sends an action and does not wait. answer is called once with what came.
+	act   func(id string, answer func(receipt []byte, err error))
 	waits []time.Duration // from an action's offer to its first receipt
 }
 
@@ -29,7 +30,13 @@ type bet struct {
 	waited   time.Duration
 }
 
-func (c *crowd) send(b *bet, n int) { b.receipts[n], b.errs[n] = c.act(b.id) }
+// send sends an action for the nth time; answered is called when its receipt is there.
+func (c *crowd) send(b *bet, n int, answered func()) {
+	c.act(b.id, func(receipt []byte, err error) {
+		b.receipts[n], b.errs[n] = receipt, err
+		answered()
+	})
+}
 
 // take puts what came into the purse.
 func (c *crowd) take(b *bet) {
@@ -50,39 +57,67 @@ const pace = time.Millisecond
 // long the offering took, and how long it took for all to be receipted once.
 func (c *crowd) offer(ctx context.Context, prefix string, n int, within time.Duration) (offered, drained time.Duration) {
 	var first, all sync.WaitGroup
-	bets := make([]bet, n)
+	first.Add(n)
+	all.Add(3 * n)
+	bets, again := make([]bet, n), make(chan *bet, n)
+	go func() {
+		for b := range again {
+			c.send(b, 2, all.Done)
+		}
+	}()
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	begun := time.Now()
-	for i := 0; i < n && ctx.Err() == nil; <-tick.C {
+	i := 0
+	for ; i < n && ctx.Err() == nil; <-tick.C {
 		due := min(n, int(float64(n)*float64(time.Since(begun)+pace)/float64(within)))
 		for ; i < due; i++ {
 			b, at := &bets[i], time.Now()
 			b.id = fmt.Sprint(prefix, "-", i)
-			first.Add(1)
-			all.Go(func() {
-				c.send(b, 0)
+			c.send(b, 0, func() {
 				b.waited = time.Since(at)
+				again <- b // has room for all
 				first.Done()
-				c.send(b, 2)
+				all.Done()
 			})
-			all.Go(func() { c.send(b, 1) })
+			c.send(b, 1, all.Done)
 		}
 	}
+	first.Add(i - n) // less, if the test ends
+	all.Add(3 * (i - n))
 	offered = time.Since(begun)
 	first.Wait()
 	drained = time.Since(begun)
+	close(again)
 	all.Wait()
-	for i := range bets {
+	for i := range bets[:i] {
 		c.take(&bets[i])
 	}
 	return offered, drained
 }
 
-// byAPI acts for a user of its own for each id.
+// byAPI acts for a user of its own for each id, and waits.
 func byAPI(ctx context.Context, s *relay.Stream, name string) func(id string) ([]byte, error) {
-	return func(id string) ([]byte, error) {
-		return s.Act(ctx, relay.Action{ID: id, Window: name, Data: json.RawMessage(`{"bet":"red","amount":2500}`)}, "user-"+id)
+	return func(id string) ([]byte, error) { return s.Act(ctx, chip(id, name), "user-"+id) }
+}
+
+// submitting is byAPI that does not wait.
+func submitting(s *relay.Stream, name string) func(id string, answer func([]byte, error)) {
+	return func(id string, answer func([]byte, error)) {
+		if err := s.Submit(chip(id, name), "user-"+id, func(receipt []byte) { answer(receipt, nil) }); err != nil {
+			answer(nil, err)
+		}
+	}
+}
+
+func chip(id, name string) relay.Action {
+	return relay.Action{ID: id, Window: name, Data: json.RawMessage(`{"bet":"red","amount":2500}`)}
+}
+
+// waiting has somebody wait for each receipt.
+func waiting(act func(id string) ([]byte, error)) func(id string, answer func([]byte, error)) {
+	return func(id string, answer func([]byte, error)) {
+		go func() { answer(act(id)) }()
 	}
 }
 
@@ -130,7 +165,7 @@ func TestBurst(t *testing.T) {
 		followed <- seen{effects, err}
 	}()
 	p := newPurse(t)
-	c := &crowd{purse: p, act: byAPI(t.Context(), w.wheel, "r1")}
+	c := &crowd{purse: p, act: submitting(w.wheel, "r1")}
 	if err := viewers.Begin(); err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +179,11 @@ func TestBurst(t *testing.T) {
 	}
 
 	// Others bet while the window closes, and afterwards.
+	act := byAPI(t.Context(), w.wheel, "r1")
 	var late sync.WaitGroup
 	closing := make(chan struct{})
 	try := func(id string) {
-		b, err := c.act(id)
+		b, err := act(id)
 		if err != nil {
 			t.Errorf("action %s: %v", id, err)
 			return

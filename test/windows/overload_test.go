@@ -120,7 +120,7 @@ func TestMediaDuringBursts(t *testing.T) {
 				t.Fatal(err)
 			}
 			if turn == &busy {
-				c := &crowd{purse: p, act: byAPI(t.Context(), w.wheel, name)}
+				c := &crowd{purse: p, act: submitting(w.wheel, name)}
 				c.offer(t.Context(), name, ofFull(20_000, 2000), time.Second)
 			} else {
 				during(t.Context(), time.Second)

@@ -257,13 +257,13 @@ func TestSessions(t *testing.T) {
 		all += n
 		seen := sync.Map{} // by id: the frame, which is the same each time that it is sent
 		c := &crowd{purse: p}
-		c.act = func(id string) ([]byte, error) {
+		c.act = waiting(func(id string) ([]byte, error) {
 			var k int
 			fmt.Sscanf(id[len(prefix)+1:], "%d", &k)
 			// Others are sent frames at the same time, or almost: this one has left for all.
 			frame, _ := seen.LoadOrStore(id, eye.newest(behind).ts)
 			return players[k%people].bet(id, names[k%len(names)], frame.(uint64))
-		}
+		})
 		if err := eye.Begin(); err != nil {
 			t.Fatal(err)
 		}
