@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -87,32 +88,43 @@ func (r *Relay) transcripts() (func(stream string) *stream.Transcript, *signing.
 
 // pseudonyms gives people and sessions names that say nothing of them. The same
 // one has the same name as long as the key is kept.
-type pseudonyms struct{ key [32]byte }
+type pseudonyms struct {
+	keyed hash.Cloner // HMAC with the key, and nothing in it yet
+}
 
 // loadPseudonyms reads the key, which is made if it is not there. Without a folder
 // it lasts as long as the process.
-func loadPseudonyms(dir string) (p pseudonyms, err error) {
-	_, _ = rand.Read(p.key[:]) // never fails
+func loadPseudonyms(dir string) (pseudonyms, error) {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
 	if dir == "" {
-		return p, nil
+		return newPseudonyms(key[:])
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return p, fmt.Errorf("state.dir: %w", err)
+		return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
 	}
 	name := filepath.Join(dir, "pseudonym.key")
 	switch b, err := os.ReadFile(name); {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.WriteFile(name, p.key[:], 0o600); err != nil {
-			return p, fmt.Errorf("state.dir: %w", err)
+		if err := os.WriteFile(name, key[:], 0o600); err != nil {
+			return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
 		}
 	case err != nil:
-		return p, fmt.Errorf("state.dir: %w", err)
-	case len(b) != len(p.key):
-		return p, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(p.key))
+		return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
+	case len(b) != len(key):
+		return pseudonyms{}, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(key))
 	default:
-		copy(p.key[:], b)
+		copy(key[:], b)
 	}
-	return p, nil
+	return newPseudonyms(key[:])
+}
+
+func newPseudonyms(key []byte) (p pseudonyms, err error) {
+	cloner, ok := hmac.New(sha256.New, key).(hash.Cloner)
+	if !ok {
+		return p, errors.New("this build's HMAC cannot be cloned; build without GOFIPS140=v1.0.0")
+	}
+	return pseudonyms{cloner}, nil
 }
 
 // of returns the pseudonym of somebody, given what they are and who.
@@ -121,7 +133,10 @@ func (p pseudonyms) of(parts ...string) string {
 	for _, s := range parts {
 		b = append(append(strconv.AppendInt(b, int64(len(s)), 10), ':'), s...)
 	}
-	h := hmac.New(sha256.New, p.key[:])
+	h, err := p.keyed.Clone()
+	if err != nil {
+		panic(err) // hmac of the standard library
+	}
 	_, _ = h.Write(b) // never fails
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }

@@ -25,7 +25,7 @@ type act struct {
 // Sizes of what waits for a verdict, and for the disk.
 const (
 	actsQueue   = 1 << 15 // actions that have no verdict yet
-	actsAtOnce  = 64      // that are judged before the loop looks at media again
+	actsAtOnce  = 16      // that are judged before the loop looks at media again
 	backlogFull = 1 << 16 // lines that are not durable, above which nothing new is taken
 )
 
@@ -89,9 +89,11 @@ func (l *Loop) receive(a *act) {
 }
 
 // drained returns the time up to which every action that was received has been
-// judged.
+// judged; none if one is just coming in, which media does not wait for.
 func (l *Loop) drained() (upTo time.Time) {
-	l.intake.Lock()
+	if !l.intake.TryLock() {
+		return time.Time{}
+	}
 	defer l.intake.Unlock()
 	if len(l.acts) > 0 {
 		return time.Time{}

@@ -31,6 +31,7 @@ type WriterOptions struct {
 	MaxLines   int              // of one record, default 512
 	MaxBytes   int              // of one record, default 512 KiB; a single entry may be larger
 	MaxBackoff time.Duration    // between attempts while the journal is unavailable, default 1 s
+	Spacing    time.Duration    // from the beginning of a record to that of the next, unless that is full; default 2 ms
 	Now        func() time.Time // default time.Now
 }
 
@@ -70,6 +71,9 @@ func NewWriter(j Appender, o WriterOptions) *Writer {
 	}
 	if o.MaxBackoff <= 0 {
 		o.MaxBackoff = time.Second
+	}
+	if o.Spacing <= 0 {
+		o.Spacing = 2 * time.Millisecond
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -142,7 +146,8 @@ func (w *Writer) Run(ctx context.Context) error {
 }
 
 // run fills a group, and tells those of the one before that they are durable, while
-// another is being appended.
+// another is being appended. The first to come is appended at once; when many come,
+// they wait a little for one another, since each record costs a write to the disk.
 func (w *Writer) run(ctx context.Context) error {
 	type outcome struct {
 		last uint64
@@ -151,12 +156,18 @@ func (w *Writer) run(ctx context.Context) error {
 	in := intake{w: w}
 	now, next, told := &group{}, &group{}, &group{}
 	answers := make(chan outcome, 1)
-	busy := false
+	busy, early := false, false
+	spaced := time.NewTimer(0)
+	defer spaced.Stop()
 	begin := func() bool {
 		if in.fill(next); busy || len(next.entries) == 0 {
 			return false
 		}
-		now, next, told, busy = next, told, now, true
+		if early && len(next.lines) > 0 && !next.filled(&w.o) && !w.isClosed() {
+			return false
+		}
+		now, next, told, busy, early = next, told, now, true, true
+		spaced.Reset(w.o.Spacing)
 		go func(g *group) {
 			last, err := w.commit(ctx, g)
 			answers <- outcome{last, err}
@@ -166,15 +177,18 @@ func (w *Writer) run(ctx context.Context) error {
 	for {
 		var ended <-chan struct{}
 		if !begin() && !busy {
-			if w.finished() {
+			if len(next.entries) == 0 && w.finished() {
 				return nil
 			}
 			ended = ctx.Done()
 		}
 		select {
 		case <-ended:
+			w.fail(ctx.Err(), next.entries, in.rest())
 			return ctx.Err()
 		case <-w.ready:
+		case <-spaced.C:
+			early = false
 		case a := <-answers:
 			if a.err != nil {
 				w.fail(a.err, now.entries, next.entries, in.rest())
@@ -202,6 +216,12 @@ func (w *Writer) tell(g *group, last uint64) {
 	}
 	w.done(len(g.entries))
 	g.clear()
+}
+
+func (w *Writer) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
 }
 
 func (w *Writer) finished() bool {
@@ -285,6 +305,9 @@ type group struct {
 	full            bool
 }
 
+// filled reports whether no more fits.
+func (g *group) filled(o *WriterOptions) bool { return g.full || len(g.lines) == o.MaxLines }
+
 func (g *group) clear() {
 	clear(g.entries)
 	clear(g.lines)
@@ -317,7 +340,7 @@ type encoded struct {
 // take none.
 func (in *intake) fill(g *group) {
 	o := &in.w.o
-	for len(g.lines) < o.MaxLines && !g.full {
+	for !g.filled(o) {
 		e := in.next(o.MaxLines)
 		if e.Entry == nil {
 			return

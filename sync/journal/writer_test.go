@@ -166,6 +166,7 @@ func TestWriterModel(t *testing.T) {
 				MaxBacklog: rapid.IntRange(1, 40).Draw(r, "backlog"),
 				MaxLines:   rapid.IntRange(1, 12).Draw(r, "lines"),
 				MaxBytes:   rapid.IntRange(1, 300).Draw(r, "bytes"),
+				Spacing:    rapid.SampledFrom([]time.Duration{1, 2 * time.Millisecond}).Draw(r, "spacing"),
 			}
 			b := &bed{disk: &volatileDisk{}, next: 1}
 			b.start(o)
@@ -195,6 +196,7 @@ func TestWriterModel(t *testing.T) {
 					b.disk.outcomes = []outcome{notWritten}
 					b.disk.mu.Unlock()
 					if b.add(1) {
+						time.Sleep(o.Spacing) // of the bubble
 						synctest.Wait()
 						if h := b.w.Health(); !errors.Is(h.Err, ErrUnavailable) || h.Since.IsZero() {
 							r.Fatalf("health after a failure: %v", h)
@@ -330,5 +332,52 @@ func TestWriterBackoff(t *testing.T) {
 			t.Error(err)
 		}
 		b.stop()
+	})
+}
+
+// What comes alone is appended at once; what comes soon after waits for others, unless
+// the record is full or only those wait who need no line.
+func TestWriterSpacing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const spacing = 5 * time.Millisecond
+		b := &bed{disk: &volatileDisk{}, next: 1}
+		b.start(WriterOptions{Spacing: spacing, MaxLines: 4})
+		records := func(after time.Duration) string {
+			time.Sleep(after)
+			synctest.Wait()
+			b.disk.mu.Lock()
+			defer b.disk.mu.Unlock()
+			var sizes []int
+			for _, lines := range b.disk.records {
+				sizes = append(sizes, len(lines))
+			}
+			return fmt.Sprint(sizes, " told ", b.next-1)
+		}
+		for _, step := range []struct {
+			puts  []int // sizes; -1 is an entry without a line
+			after time.Duration
+			want  string
+		}{
+			{[]int{1}, 0, "[1] told 1"},
+			{[]int{-1}, 0, "[1] told 2"},
+			{[]int{1, 1}, 0, "[1] told 2"},
+			{[]int{-1}, spacing - 1, "[1] told 2"},
+			{nil, 1, "[1 2] told 5"},
+			{[]int{1, 1, 1, 1, 1}, 0, "[1 2 4] told 9"},
+			{nil, spacing, "[1 2 4 1] told 10"},
+			{[]int{1}, spacing, "[1 2 4 1 1] told 11"},
+		} {
+			for _, size := range step.puts {
+				b.add(size)
+			}
+			if got := records(step.after); got != step.want {
+				t.Errorf("after %v more: %s, want %s", step.puts, got, step.want)
+			}
+		}
+		b.add(1)
+		b.w.Close()
+		if err := <-b.ended; err != nil || b.next != b.put+1 {
+			t.Errorf("%v; told %d of %d", err, b.next-1, b.put)
+		}
 	})
 }

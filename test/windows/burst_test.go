@@ -13,13 +13,19 @@ import (
 )
 
 // crowd offers actions at a pace, each three times: twice at once, and once more with
-// the receipt in its hands. It looks at receipts when all have come, so that it is not
-// the crowd that is measured.
+// the receipt in its hands. Nobody looks at receipts before all have come, so that it is
+// not the crowd that is measured.
 type crowd struct {
-	purse *purse
 	// act sends an action and does not wait. answer is called once with what came.
-	act   func(id string, answer func(receipt []byte, err error))
-	waits []time.Duration // from an action's offer to its first receipt
+	act func(id string, answer func(receipt []byte, err error))
+}
+
+// harvest is what came of an offer.
+type harvest struct {
+	Offered, Drained time.Duration   // how long it took to offer all, and until all had their first receipt
+	Waits            []time.Duration // from an action's offer to its first receipt
+	Receipts         [][]byte
+	Errors           []string
 }
 
 // bet is one action, and what came for each time that it was sent.
@@ -31,31 +37,41 @@ type bet struct {
 }
 
 // send sends an action for the nth time; answered is called when its receipt is there.
-func (c *crowd) send(b *bet, n int, answered func()) {
+func (c crowd) send(b *bet, n int, answered func()) {
 	c.act(b.id, func(receipt []byte, err error) {
 		b.receipts[n], b.errs[n] = receipt, err
 		answered()
 	})
 }
 
-// take puts what came into the purse.
-func (c *crowd) take(b *bet) {
+// gather adds what came of an action.
+func (h *harvest) gather(b *bet) {
 	for i, err := range b.errs {
 		if err != nil {
-			c.purse.t.Errorf("action %s: %v", b.id, err)
+			h.Errors = append(h.Errors, fmt.Sprintf("action %s: %v", b.id, err))
 			continue
 		}
-		c.purse.add(b.receipts[i])
+		h.Receipts = append(h.Receipts, b.receipts[i])
 	}
-	c.waits = append(c.waits, b.waited)
+	h.Waits = append(h.Waits, b.waited)
+}
+
+// keep puts what came into the purse.
+func (p *purse) keep(h harvest) {
+	p.t.Helper()
+	for _, e := range h.Errors {
+		p.t.Error(e)
+	}
+	for _, r := range h.Receipts {
+		p.add(r)
+	}
 }
 
 // pace is how often some of a crowd's actions are offered.
 const pace = time.Millisecond
 
-// offer offers n actions within a time and returns when all have their receipts: how
-// long the offering took, and how long it took for all to be receipted once.
-func (c *crowd) offer(ctx context.Context, prefix string, n int, within time.Duration) (offered, drained time.Duration) {
+// offer offers n actions within a time and returns when all have their receipts.
+func (c crowd) offer(ctx context.Context, prefix string, n int, within time.Duration) (h harvest) {
 	var first, all sync.WaitGroup
 	first.Add(n)
 	all.Add(3 * n)
@@ -85,15 +101,15 @@ func (c *crowd) offer(ctx context.Context, prefix string, n int, within time.Dur
 	}
 	first.Add(i - n) // less, if the test ends
 	all.Add(3 * (i - n))
-	offered = time.Since(begun)
+	h.Offered = time.Since(begun)
 	first.Wait()
-	drained = time.Since(begun)
+	h.Drained = time.Since(begun)
 	close(again)
 	all.Wait()
 	for i := range bets[:i] {
-		c.take(&bets[i])
+		h.gather(&bets[i])
 	}
-	return offered, drained
+	return h
 }
 
 // byAPI acts for a user of its own for each id, and waits.
@@ -165,14 +181,15 @@ func TestBurst(t *testing.T) {
 		followed <- seen{effects, err}
 	}()
 	p := newPurse(t)
-	c := &crowd{purse: p, act: submitting(w.wheel, "r1")}
+	c := crowd{submitting(w.wheel, "r1")}
 	if err := viewers.Begin(); err != nil {
 		t.Fatal(err)
 	}
-	offered, drained := c.offer(t.Context(), "bet", people, time.Second)
+	got := c.offer(t.Context(), "bet", people, time.Second)
 	media := lossless(t, viewers, "during the burst")
 	t.Logf("%d actions, each sent 3 times, offered in %v; the last receipt after %v; receipts p50 %v, p99 %v",
-		people, ms(offered), ms(drained), ms(share(c.waits, 0.5)), ms(share(c.waits, 0.99)))
+		people, ms(got.Offered), ms(got.Drained), ms(share(got.Waits, 0.5)), ms(share(got.Waits, 0.99)))
+	p.keep(got)
 	t.Logf("media meanwhile: %d packets at decrypting viewers, latency p50 %v, p99 %v", media.Packets, ms(share(media.Latency, 0.5)), ms(share(media.Latency, 0.99)))
 	if n := p.len(); n != people {
 		t.Errorf("%d receipts for %d actions; refused: %s", n, people, p.refusals())

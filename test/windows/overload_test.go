@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -101,35 +100,4 @@ func flood(ctx context.Context, s *relay.Stream) {
 		}
 		<-tick.C
 	}
-}
-
-// Pictures take no longer while 20,000 act within a second: seconds with and without
-// a burst take turns.
-func TestMediaDuringBursts(t *testing.T) {
-	begin(t)
-	rounds := ofFull(7, 1)
-	w := newTable(t, config(t.TempDir()))
-	viewers := w.audience(ofFull(20, 4), 2)
-	p := newPurse(t)
-	var calm, busy []time.Duration // the 99th percentile of each turn
-	for round := range rounds {
-		name := fmt.Sprint("r", round)
-		w.open(name)
-		for _, turn := range []*[]time.Duration{&calm, &busy} {
-			if err := viewers.Begin(); err != nil {
-				t.Fatal(err)
-			}
-			if turn == &busy {
-				c := &crowd{purse: p, act: submitting(w.wheel, name)}
-				c.offer(t.Context(), name, ofFull(20_000, 2000), time.Second)
-			} else {
-				during(t.Context(), time.Second)
-			}
-			*turn = append(*turn, share(lossless(t, viewers, fmt.Sprint("round ", round)).Latency, 0.99))
-		}
-	}
-	p.audit(export(t, w.base, "wheel"))
-	slices.Sort(calm)
-	slices.Sort(busy)
-	t.Logf("media, p99 of each second: median %v without and %v with a burst; %v and %v", ms(share(calm, 0.5)), ms(share(busy, 0.5)), calm, busy)
 }

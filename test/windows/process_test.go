@@ -26,6 +26,7 @@ const roleVar = "WINDOWS_RELAY"
 type plan struct {
 	Dir, HTTP, UDP, Admin, Video, Audio string
 	Journal                             string // URL of a cluster, if not in Dir
+	Crowd                               bool   // embed a crowd beside the relay, which takes turns from standard input
 }
 
 // newPlan picks addresses that nothing listens to. They are the same for every life
@@ -75,6 +76,9 @@ func serve(text string) error {
 	if err != nil {
 		return err
 	}
+	if p.Crowd {
+		go embed(r, os.Stdin, os.Stdout)
+	}
 	return r.Run(context.Background())
 }
 
@@ -85,6 +89,7 @@ type process struct {
 	cmd    *exec.Cmd
 	ended  chan error
 	client *http.Client
+	crowd  *remote // nil if it has none
 }
 
 // launch starts a relay and waits until it takes events. The first frame that came is
@@ -100,6 +105,9 @@ func launch(t *testing.T, p plan) *process {
 	}}
 	r.cmd.Env = append(os.Environ(), roleVar+"="+string(text))
 	r.cmd.Stderr = t.Output()
+	if p.Crowd {
+		r.crowd = newRemote(t, r.cmd)
+	}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

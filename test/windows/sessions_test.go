@@ -256,20 +256,20 @@ func TestSessions(t *testing.T) {
 		n := int(d.Seconds() * float64(rate))
 		all += n
 		seen := sync.Map{} // by id: the frame, which is the same each time that it is sent
-		c := &crowd{purse: p}
-		c.act = waiting(func(id string) ([]byte, error) {
+		c := crowd{waiting(func(id string) ([]byte, error) {
 			var k int
 			fmt.Sscanf(id[len(prefix)+1:], "%d", &k)
 			// Others are sent frames at the same time, or almost: this one has left for all.
 			frame, _ := seen.LoadOrStore(id, eye.newest(behind).ts)
 			return players[k%people].bet(id, names[k%len(names)], frame.(uint64))
-		})
+		})}
 		if err := eye.Begin(); err != nil {
 			t.Fatal(err)
 		}
-		offered, drained := c.offer(t.Context(), prefix, n, d)
+		got := c.offer(t.Context(), prefix, n, d)
+		p.keep(got)
 		t.Logf("%d sessions, %d actions at %d/s, each sent 3 times, in %v; the last receipt after %v; receipts p50 %v, p99 %v",
-			people, n, rate, ms(offered), ms(drained), ms(share(c.waits, 0.5)), ms(share(c.waits, 0.99)))
+			people, n, rate, ms(got.Offered), ms(got.Drained), ms(share(got.Waits, 0.5)), ms(share(got.Waits, 0.99)))
 		if s := eye.Seen(); s.Gaps > 0 {
 			t.Errorf("%d packets of media are missing", s.Gaps)
 		}

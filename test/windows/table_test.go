@@ -126,15 +126,21 @@ func (w *table) audience(n, decrypting int) *load.Audience {
 	for name := range w.relay.Addrs().Streams {
 		names = append(names, name)
 	}
-	a := load.NewAudience(len(names), 8)
-	w.Cleanup(func() {
+	return audience(w.T, w.base, names, n, decrypting)
+}
+
+// audience joins n viewers of the streams of the relay at base.
+func audience(t *testing.T, base string, streams []string, n, decrypting int) *load.Audience {
+	t.Helper()
+	a := load.NewAudience(len(streams), 8)
+	t.Cleanup(func() {
 		if err := a.Close(); err != nil {
-			w.Error(err)
+			t.Error(err)
 		}
 	})
-	url := func(stream int) string { return w.base + "/whep/" + names[stream] }
-	if err := a.Join(w.Context(), n, decrypting, load.Viewing{Channels: true, Markers: true}, url, func() {}); err != nil {
-		w.Fatal(err)
+	url := func(stream int) string { return base + "/whep/" + streams[stream] }
+	if err := a.Join(t.Context(), n, decrypting, load.Viewing{Channels: true, Markers: true}, url, func() {}); err != nil {
+		t.Fatal(err)
 	}
 	return a
 }
