@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,15 +154,17 @@ func TestActionsAroundTheClose(t *testing.T) {
 
 // Two people play a round in browsers of their own, and one of them loses the
 // connection while the window is open: both end with the same state, one receipt for
-// each chip, the outcome on its exact frame, and a log that is verified.
+// each chip, the outcome on its exact frame, and a log that is verified. The round can
+// be exported, with the video of it.
 func TestTwoPlayersOneRound(t *testing.T) {
-	c := begin(t, 2*time.Minute, chromium)
+	c := begin(t, 2*time.Minute, chromium, "ffmpeg", "ffprobe")
 	w := c.world
+	w.Record = true
 	c.must(w.StartRelay(c.ctx, "h264"))
 	c.must(w.StartPublisher(0, clip(c, "h264", "360p30")))
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))
-	c.open("/?stream="+w.Stream, 900, 700)
+	c.open("/?collect=1&stream="+w.Stream, 900, 700)
 	dir := filepath.Join(w.Dir, "second")
 	c.must(os.Mkdir(dir, 0o700))
 	executable, err := Find("chromium", "chromium-browser", "google-chrome")
@@ -169,7 +172,7 @@ func TestTwoPlayersOneRound(t *testing.T) {
 	second, err := StartBrowser(BrowserConfig{Executable: executable, Width: 900, Height: 700, Dir: dir, Pages: "page"})
 	c.must(err)
 	defer func() { c.must(second.Close()) }()
-	c.must(second.Goto(w.URL("/?stream=" + w.Stream)))
+	c.must(second.Goto(w.URL("/?collect=1&stream=" + w.Stream)))
 
 	const open = `document.getElementById("board").dataset.open === "true"`
 	players := []*Browser{c.browser, second}
@@ -209,6 +212,21 @@ func TestTwoPlayersOneRound(t *testing.T) {
 		c.Errorf("two players, one receipt: %+v", seen)
 	}
 	c.figure("window %s: two players, one of whom came back in it, a receipt each, the same result, both verified", seen[0].Receipts[0].Window)
+	r := c.exportRound(seen[0].Receipts[0].Window)
+	r.check(c)
+	for i, b := range players {
+		drawn := fmt.Sprintf(`framelockDemo.drawn.find(d => d.kind === "outcome" && d.id === %q)`, r.outcome.ID)
+		c.must(b.Wait(drawn+" !== undefined", 20*time.Second))
+		var d struct {
+			Bar           uint64
+			Late, Skipped bool
+		}
+		c.must(b.Evaluate(drawn, &d))
+		if d.Bar != r.bar && !(d.Skipped && d.Bar > r.bar && d.Bar < r.bar+4) || d.Late {
+			c.Errorf("player %d drew the outcome on picture %d (skipped: %v, late: %v), it belongs on %d", i+1, d.Bar, d.Skipped, d.Late, r.bar)
+		}
+		c.figure("player %d drew it on picture %d", i+1, d.Bar)
+	}
 }
 
 // An event that is changed on its way to one viewer, and nowhere else, raises the

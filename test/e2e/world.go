@@ -27,6 +27,8 @@ type World struct {
 	Stream string
 	// MediaOptions are further keys of the configuration's media section.
 	MediaOptions string
+	// Record has the relay keep what it sends.
+	Record bool
 	// StudioFlags are further flags of the relay's own studio.
 	StudioFlags []string
 
@@ -42,6 +44,10 @@ type World struct {
 // interface: Firefox does not take a relay's word for loopback alone.
 func (w *World) config(codec string) string {
 	listen := func(s string) string { return cmp.Or(s, "127.0.0.1:0") }
+	record := ""
+	if w.Record {
+		record = filepath.Join(w.Dir, "record")
+	}
 	return fmt.Sprintf(`http: {listen: "%s"}
 media: {udp: "%s", include_loopback: true%s}
 admin: {listen: "127.0.0.1:0"}
@@ -51,7 +57,8 @@ streams:
     rtp:
       video: {codec: %s, listen: "%s", payload_type: 96}
       audio: {codec: opus, listen: "%s", payload_type: 111}
-`, listen(w.HTTP), cmp.Or(w.udp, ":0"), w.MediaOptions, filepath.Join(w.Dir, "state"), w.Stream, codec, listen(w.video), listen(w.audio))
+    record: {dir: %q}
+`, listen(w.HTTP), cmp.Or(w.udp, ":0"), w.MediaOptions, filepath.Join(w.Dir, "state"), w.Stream, codec, listen(w.video), listen(w.audio), record)
 }
 
 // StartRelay starts the relay, or starts it again with the addresses that it had.
