@@ -33,9 +33,9 @@ type pending struct {
 	target   timeline.Target
 	deadline time.Time
 	tickets  []Ticket
-	// prepare makes the event's data once the frame is known; nil if it is the
-	// request's.
-	prepare func(f *timeline.Frame, e *marker.Event) error
+	// prepare makes the event's data once the frame is known, which may be long after
+	// the request; nil if it is the request's.
+	prepare func(f *timeline.Frame, e *marker.Event, now time.Time) error
 }
 
 // maxPending bounds the requests that wait for frames.
@@ -195,7 +195,7 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 		e.Kind = marker.Marker
 	}
 	if p.prepare != nil {
-		if err := p.prepare(f, &e); err != nil {
+		if err := p.prepare(f, &e, now); err != nil {
 			c.out.Answer(p.tickets, Answer{Err: err})
 			return
 		}

@@ -28,7 +28,7 @@ type schedule struct {
 // comes. The request is valid.
 func (c *Core) OpenWindow(r marker.OpenRequest, ticket Ticket, now time.Time) {
 	p := &pending{request: r.Request(), digest: r.Digest(), tickets: []Ticket{ticket}}
-	p.prepare = func(f *timeline.Frame, e *marker.Event) error {
+	p.prepare = func(f *timeline.Frame, e *marker.Event, _ time.Time) error {
 		rules := window.Rules{
 			ClosesTS: r.Deadline(f.TS, f.Capture), Grace: r.Grace, MaxPerViewer: orDefault(r.MaxPerViewer, marker.MaxPerViewer),
 			MaxBytes: orDefault(r.MaxBytes, marker.DefaultMaxBytes), MaxActions: orDefault(r.MaxActions, marker.DefaultMaxActions),
@@ -48,7 +48,7 @@ func (c *Core) CloseWindow(r marker.CloseRequest, kind marker.Kind, ticket Ticke
 		c.request(p, now)
 		return
 	}
-	p.prepare = func(f *timeline.Frame, e *marker.Event) error {
+	p.prepare = func(f *timeline.Frame, e *marker.Event, now time.Time) error {
 		d := window.ClosingData{CloseTS: f.TS, Reason: window.ClosingRequested, At: c.book.Time(now)}
 		if !f.Sent.IsZero() {
 			d.CloseTS++ // no frame will come

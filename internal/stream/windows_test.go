@@ -190,6 +190,31 @@ func TestWindowIsClosedEarlyOrVoided(t *testing.T) {
 	replay(t, tb.lines)
 }
 
+// The grace counts from the close frame on, however long before the close was asked for.
+func TestGraceOfAWindowThatIsClosedOnALaterFrame(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	tb.open(marker.OpenRequest{Window: "w", Grace: 500 * time.Millisecond})
+	tb.frame(false, 2)
+	closes := tb.core.sent + 30*ticks
+	c := make(chan Answer, 1)
+	tb.core.CloseWindow(marker.CloseRequest{Window: "w", At: marker.At{TS: closes}}, marker.WindowClosing, c, tb.now)
+	for tb.core.sent < closes {
+		tb.frame(false, 2)
+	}
+	if a := answered1(t, c); a.Err != nil || a.Resolved.TS != closes {
+		t.Fatalf("%+v, want ts %d", a, closes)
+	}
+	w, _ := tb.core.book.Window("w")
+	if ago := tb.now.Sub(w.ClosingAt); ago < 0 || ago > 2*interval {
+		t.Errorf("the closing began %v before its frame left", ago)
+	}
+	if got := tb.viewerActs("1", "w", closes-ticks); got.Verdict != "accepted" {
+		t.Errorf("in the grace, on the frame before: %+v", got)
+	}
+	replay(t, tb.lines)
+}
+
 // A restart goes on where the journal ends: with the windows, the verdicts, the
 // state and the ids that were used.
 func TestRestartRemembers(t *testing.T) {
