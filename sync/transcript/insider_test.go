@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/window"
 )
 
@@ -256,5 +257,38 @@ func TestForgedLines(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who has none of the log's keys may name them in a notice, and hand over to and from
+// them at once: a key is trusted for what it signed, not for being named.
+func TestKeyThatIsOnlyNamedIsNotTrusted(t *testing.T) {
+	trusted, first, second := testSigner(t, testOrigin, 0), testSigner(t, testOrigin, 5), testSigner(t, testOrigin, 6)
+	forger := newKeeper(t, 7, first).write(2, 3, nil)
+	for _, s := range []*Signer{trusted, second} {
+		data, err := KeyNotice(s.VerifierKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		forger.event(marker.Notice, "", data)
+	}
+	forger.durable = forger.tree.Clone()
+	forger.checkpoint()
+	forger.signer = second
+	forged := forger.export(first.VerifierKey())
+	r := verify(t, forged, Evidence{Keys: []string{trusted.VerifierKey()}})
+	if r.Trusted || codes(r) != "key" || slices.Contains(r.Keys, trusted.VerifierKey()) {
+		t.Errorf("trusted %v, keys %v, found %q: a log that was signed by none of the trusted keys", r.Trusted, r.Keys, codes(r))
+	}
+}
+
+// The holder of the key cannot sign two histories of one length in one export either.
+func TestTwoRootsOfOneSize(t *testing.T) {
+	signer := testSigner(t, testOrigin, 0)
+	k := newKeeper(t, 7, signer).write(1, 2, nil)
+	k.line(CheckpointLine(sign(t, signer, k.tree.Size(), k.tree.Root())))
+	k.line(CheckpointLine(sign(t, signer, k.tree.Size(), LeafHash(nil))))
+	if got := codes(verify(t, k.export(signer.VerifierKey()), Evidence{})); got != "root" {
+		t.Errorf("found %q, want root", got)
 	}
 }

@@ -63,7 +63,7 @@ const MaxFindings = 200
 type Report struct {
 	Stream string       `json:"stream"`
 	Log    marker.LogID `json:"log"`
-	Keys   []string     `json:"keys"` // that signed, in order
+	Keys   []string     `json:"keys"` // that signed a checkpoint or the seal, in order
 	// Trusted says that one of Keys was given by the auditor. If not, all that is
 	// shown is that whoever holds the export's own key signed it.
 	Trusted bool `json:"trusted"`

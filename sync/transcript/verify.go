@@ -54,11 +54,13 @@ type verifier struct {
 	origin string
 	key    string    // in force; "" if the header had none
 	next   []nextKey // announced and not in force
+	named  []string  // that were in force, in order
 	file   Tree      // over the export's lines
 	sealed bool
 
 	tree    Tree   // over events
 	covered uint64 // size of the newest checkpoint
+	root    Hash   // of that many events
 	roots   []Hash // roots[i] is that of covered+1+i events
 	forked  bool   // a checkpoint's root was wrong before; all later ones are too
 	first   int    // line of the first event that no good checkpoint covers
@@ -89,6 +91,7 @@ func newVerifier(kept Evidence) *verifier {
 	for _, r := range kept.Receipts {
 		v.actions[r.Order] = nil
 	}
+	v.root = v.tree.Root()
 	v.noteRoot()
 	return v
 }
@@ -165,8 +168,7 @@ func (v *verifier) header(line []byte) {
 		v.found(CodeKey, "the header's key cannot be read", "a note verifier key", err.Error())
 		return
 	}
-	v.key, v.origin = h.Key, key.Name()
-	v.report.Keys = []string{h.Key}
+	v.key, v.origin, v.named = h.Key, key.Name(), []string{h.Key}
 	if want := "/" + h.Stream + "/" + h.Log.String(); !strings.HasSuffix(v.origin, want) {
 		v.found(CodeIdentity, "the header's key is not this log's", "a name that ends in "+want, v.origin)
 	}
@@ -304,6 +306,7 @@ func (v *verifier) seal(line []byte) {
 		v.found(CodeSeal, "the seal is not by the log's key", expected, err.Error())
 		return
 	}
+	v.signed(v.key)
 	if c.Size != n || c.Root != root {
 		v.found(CodeSeal, "lines were changed, added or taken away since the export", fmt.Sprintf("%d lines with the root %v", c.Size, c.Root),
 			fmt.Sprintf("%d lines with the root %v", n, root))

@@ -26,19 +26,32 @@ func (v *verifier) checkpoint(line []byte) {
 		v.found(CodeSize, "a checkpoint's size is out of order", fmt.Sprintf("%d to %d events", v.covered, v.tree.Size()), fmt.Sprintf("%d events", c.Size))
 		return
 	}
-	if n := c.Size - v.covered; n > 0 {
-		if root := v.roots[n-1]; root != c.Root && !v.forked {
+	v.signed(v.key)
+	switch n := c.Size - v.covered; {
+	case n > 0:
+		root := v.roots[n-1]
+		if root != c.Root && !v.forked {
 			v.forked = true
 			v.found(CodeRoot, fmt.Sprintf("events from line %d on are not those that were signed, within the first %d", v.first, c.Size),
 				"root "+c.Root.String(), "root "+root.String())
 		}
-		v.roots = v.roots[n:]
+		v.roots, v.root = v.roots[n:], root
 		v.covered, v.first = c.Size, 0
 		v.report.Covered = c.Size
+	case v.root != c.Root && !v.forked:
+		v.found(CodeRoot, fmt.Sprintf("the first %d events were signed again, as others", c.Size), "root "+c.Root.String(), "root "+v.root.String())
 	}
 	for len(v.next) > 0 && v.next[0].index < c.Size {
 		v.key, v.next = v.next[0].key, v.next[1:]
-		v.report.Keys = append(v.report.Keys, v.key)
+		v.named = append(v.named, v.key)
+	}
+}
+
+// signed notes that the key in force has signed something. Being named in the log is
+// not enough: whoever forges one can name any key.
+func (v *verifier) signed(key string) {
+	if !slices.Contains(v.report.Keys, key) {
+		v.report.Keys = append(v.report.Keys, key)
 	}
 }
 
@@ -57,6 +70,9 @@ func (v *verifier) end() {
 		if slices.Contains(v.report.Keys, k) {
 			v.report.Trusted = true
 			continue
+		}
+		if len(v.report.Keys) == 0 && slices.Contains(v.named, k) {
+			continue // nothing is signed, which the seal's finding says
 		}
 		v.report.add(Finding{Code: CodeKey, What: "a trusted key is none of those that signed this log", Expected: k, Found: fmt.Sprint(v.report.Keys)})
 	}
@@ -104,11 +120,11 @@ func (v *verifier) keptCheckpoints() {
 	}
 }
 
-// openKept opens a kept checkpoint with any of the keys that the log or the auditor
-// has.
+// openKept opens a kept checkpoint with any of the keys that the log names or the
+// auditor has.
 func (v *verifier) openKept(signed string) (Opened, error) {
 	var keys []string
-	for _, k := range append(slices.Clone(v.report.Keys), v.kept.Keys...) {
+	for _, k := range append(slices.Clone(v.named), v.kept.Keys...) {
 		if key, err := ParseKey(k); err == nil && key.Name() == v.origin {
 			keys = append(keys, k)
 		}
