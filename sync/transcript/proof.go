@@ -178,10 +178,15 @@ type Prover struct {
 	Keys       []string
 	hashes     Hashes
 	events     []proverEvent
-	windows    map[string][]string // lines of accepted actions
-	closed     map[string]uint64   // seq of window.close
-	note       string              // the newest checkpoint
+	windows    map[string][]*provenWindow // those of a name, which can be used again, in order
+	note       string                     // the newest checkpoint
 	checkpoint Checkpoint
+}
+
+// provenWindow is a window with its accepted actions.
+type provenWindow struct {
+	lines []string
+	close uint64 // seq of window.close; 0 if there is none
 }
 
 type proverEvent struct {
@@ -191,7 +196,7 @@ type proverEvent struct {
 
 // NewProver reads an export. It takes about as much memory as the export has bytes.
 func NewProver(r io.Reader) (*Prover, error) {
-	p := &Prover{windows: make(map[string][]string), closed: make(map[string]uint64)}
+	p := &Prover{windows: make(map[string][]*provenWindow)}
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, MaxLine+1)
 	n := 0
@@ -228,18 +233,23 @@ func (p *Prover) line(line []byte) error {
 		}
 		p.hashes.Append(LeafHash(line))
 		p.events = append(p.events, proverEvent{e.Seq, string(line)})
-		if e.Kind == marker.WindowClose {
-			p.closed[e.Window] = e.Seq
+		switch w := p.newest(e.Window); {
+		case e.Kind == marker.WindowOpen:
+			p.windows[e.Window] = append(p.windows[e.Window], &provenWindow{})
+		case e.Kind == marker.WindowClose && w != nil:
+			w.close = e.Seq
 		}
 		if key, ok, err := NewKey(&e); err == nil && ok {
 			p.Keys = append(p.Keys, key)
 		}
 	case typeAction:
 		a, err := window.DecodeAction(line)
-		if err == nil && a.Verdict == window.Accepted {
-			p.windows[a.Window] = append(p.windows[a.Window], string(line))
+		if err != nil {
+			return err
 		}
-		return err
+		if w := p.newest(a.Window); w != nil && a.Verdict == window.Accepted {
+			w.lines = append(w.lines, string(line))
+		}
 	case typeCheckpoint:
 		var l noteLine
 		if err := json.Unmarshal(line, &l); err != nil {
@@ -250,6 +260,14 @@ func (p *Prover) line(line []byte) error {
 			return err
 		}
 		p.note, p.checkpoint = l.Note, c
+	}
+	return nil
+}
+
+// newest returns the newest window of a name, nil if there is none.
+func (p *Prover) newest(name string) *provenWindow {
+	if all := p.windows[name]; len(all) > 0 {
+		return all[len(all)-1]
 	}
 	return nil
 }
@@ -280,41 +298,47 @@ func (p *Prover) Receipt(r Receipt) (ActionProof, error) {
 	if r.Verdict != window.Accepted {
 		return ActionProof{}, fmt.Errorf("action %s was %s; only accepted actions are in a window's root", r.ID, verdict(r.Verdict, r.Reason))
 	}
-	seq, closed := p.closed[r.Window]
-	if !closed {
-		return ActionProof{}, fmt.Errorf("window %s has no window.close in the export", r.Window)
-	}
-	lines := p.windows[r.Window]
-	var hashes Hashes
-	index := -1
-	for i, l := range lines {
-		hashes.Append(LeafHash([]byte(l)))
-		if bytes.Contains([]byte(l), fmt.Appendf(nil, `"order":%d,`, r.Order)) {
-			index = i
-		}
-	}
-	if index < 0 {
+	w, index := p.find(r)
+	if w == nil {
 		return ActionProof{}, fmt.Errorf("window %s has no accepted action with order %d", r.Window, r.Order)
 	}
-	a, err := window.DecodeAction([]byte(lines[index]))
+	if w.close == 0 {
+		return ActionProof{}, fmt.Errorf("window %s has no window.close in the export", r.Window)
+	}
+	a, err := window.DecodeAction([]byte(w.lines[index]))
 	if err != nil {
 		return ActionProof{}, err
 	}
 	if a.ID != r.ID || a.Commitment != r.Commitment {
 		return ActionProof{}, fmt.Errorf("action %d is %s with the commitment %s, not the receipt's %s with %s", r.Order, a.ID, a.Commitment, r.ID, r.Commitment)
 	}
+	var hashes Hashes
+	var tree Tree
+	for _, l := range w.lines {
+		hashes.Append(LeafHash([]byte(l)))
+		tree.Append(LeafHash([]byte(l)))
+	}
 	within, err := hashes.Inclusion(uint64(index), hashes.Size())
 	if err != nil {
 		return ActionProof{}, err
 	}
-	var tree Tree
-	for _, l := range lines {
-		tree.Append(LeafHash([]byte(l)))
-	}
-	proof := ActionProof{Action: lines[index], Window: window.Proof{Index: index, Size: len(lines), Root: tree.Root().String()}}
+	proof := ActionProof{Action: w.lines[index], Window: window.Proof{Index: index, Size: len(w.lines), Root: tree.Root().String()}}
 	for _, h := range within.Hashes {
 		proof.Window.Hashes = append(proof.Window.Hashes, h.String())
 	}
-	proof.Close, err = p.Event(seq)
+	proof.Close, err = p.Event(w.close)
 	return proof, err
+}
+
+// find returns the window in which a receipt's action was accepted, and where.
+func (p *Prover) find(r Receipt) (*provenWindow, int) {
+	order := fmt.Appendf(nil, `"order":%d,`, r.Order)
+	for _, w := range p.windows[r.Window] {
+		for i, l := range w.lines {
+			if bytes.Contains([]byte(l), order) {
+				return w, i
+			}
+		}
+	}
+	return nil, 0
 }

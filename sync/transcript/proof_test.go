@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -126,5 +127,34 @@ func TestProver(t *testing.T) {
 	}
 	if _, err := NewProver(bytes.NewReader(nil)); err == nil {
 		t.Error("an empty export can prove")
+	}
+}
+
+// A name is free again when its window is forgotten. Each action counts in the window
+// that it was taken in.
+func TestProverTellsWindowsOfOneNameApart(t *testing.T) {
+	signer := testSigner(t, testOrigin, 0)
+	k := newKeeper(t, 1, signer)
+	k.round("w", 4)
+	for i := range window.KeptClosed {
+		k.round(fmt.Sprint("between", i), 1)
+	}
+	before := len(k.receipts)
+	k.round("w", 4)
+	p, err := NewProver(bytes.NewReader(k.export(signer.VerifierKey())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range append(slices.Clone(k.receipts[:6]), k.receipts[before:]...) {
+		if r.Verdict != window.Accepted || r.Window != "w" {
+			continue
+		}
+		proof, err := p.Receipt(r)
+		if err == nil {
+			err = proof.Verify(testOrigin, signer.VerifierKey())
+		}
+		if err != nil {
+			t.Errorf("receipt %d, of order %d: %v", i, r.Order, err)
+		}
 	}
 }
