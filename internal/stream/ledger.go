@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,25 +25,22 @@ type ledger struct {
 	mu       sync.Mutex
 	tree     transcript.Tree
 	seq      uint64                       // of the newest event
-	receipts map[string]map[uint64][]byte // by window and order
-	others   map[uint64][]byte            // receipts of actions in no window that is known, by order
+	receipts map[string]map[uint64][]byte // of accepted actions, by window and order
+	ended    []string                     // of the windows, those that take no actions, in order of ending
+	kept     int                          // receipts of those
+	rejected map[uint64][]byte            // receipts of rejected actions, by order
 	ring     []uint64                     // their orders
 	next     int                          // of ring to be forgotten
 	signed   uint64                       // size of the tree of the newest checkpoint
 	note     string                       // that checkpoint
-	names    []string                     // of the windows, in order of opening
 	lines    uint64                       // position of the newest line
 	grown    chan struct{}                // closed with the next line; nil if nobody waits for it
 	store    *tiles.Store                 // of the log as it is served; nil if it is not
 }
 
-// keptWindows is how many windows have their receipts in memory: more than the book
-// knows.
-const keptWindows = window.MaxOpen + 2*window.KeptClosed
-
 func newLedger() *ledger {
 	return &ledger{
-		receipts: map[string]map[uint64][]byte{}, others: map[uint64][]byte{}, ring: make([]uint64, window.KeptRejected),
+		receipts: map[string]map[uint64][]byte{}, rejected: map[uint64][]byte{}, ring: make([]uint64, window.KeptRejected),
 	}
 }
 
@@ -52,18 +50,31 @@ func (l *ledger) event(kind marker.Kind, name string, seq uint64, b []byte) erro
 	defer l.mu.Unlock()
 	l.tree.Append(transcript.LeafHash(b))
 	l.seq = seq
-	if kind == marker.WindowOpen {
+	switch {
+	case kind == marker.WindowOpen:
 		l.receipts[name] = map[uint64][]byte{}
-		l.names = append(l.names, name)
-		if len(l.names) > keptWindows {
-			delete(l.receipts, l.names[0])
-			l.names = l.names[1:]
-		}
+	case kind == marker.WindowClose, kind == marker.Void && name != "":
+		l.end(name)
 	}
 	if l.store == nil {
 		return nil
 	}
 	return l.store.Append(seq, b)
+}
+
+// end notes that a window takes no more actions. The ledger forgets as window.Book
+// does, so that there is a receipt for every action that is known there, and no more.
+func (l *ledger) end(name string) {
+	if slices.Contains(l.ended, name) {
+		return // voided after its close
+	}
+	l.ended = append(l.ended, name)
+	l.kept += len(l.receipts[name])
+	for len(l.ended) > window.KeptClosed || l.kept > window.MaxActions && len(l.ended) > 1 {
+		l.kept -= len(l.receipts[l.ended[0]])
+		delete(l.receipts, l.ended[0])
+		l.ended = slices.Delete(l.ended, 0, 1)
+	}
 }
 
 // checkpoint notes a checkpoint that is durable.
@@ -88,8 +99,11 @@ func (l *ledger) action(a *window.Action, salt [window.SaltSize]byte) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	of := l.receipts[a.Window]
-	if of == nil { // of no window that is known
-		of = l.others
+	switch {
+	case a.Reason == window.ReasonIDReused:
+		return receipt // nobody can ask for it again: its id is another action's
+	case a.Verdict == window.Rejected || of == nil:
+		of = l.rejected
 		delete(of, l.ring[l.next])
 		l.ring[l.next] = a.Order
 		l.next = (l.next + 1) % len(l.ring)
@@ -105,7 +119,7 @@ func (l *ledger) receipt(name string, order uint64) []byte {
 	if receipt := l.receipts[name][order]; receipt != nil {
 		return receipt
 	}
-	return l.others[order]
+	return l.rejected[order]
 }
 
 // newest returns the position of the newest line, and what is closed when there is
