@@ -8,6 +8,7 @@ import (
 // Types of NAL units and of their packets (RFC 6184, section 5.2).
 const (
 	nalIDR   = 5
+	nalSEI   = 6
 	nalSPS   = 7
 	nalPPS   = 8
 	nalLast  = 23 // types 1 to 23 are NAL units as such

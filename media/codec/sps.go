@@ -27,10 +27,16 @@ func parseSPS(nal []byte) (s sequence, err error) {
 		return s, errSPS
 	}
 	r := bits{data: unescapeNAL(nal[4:])}
+	return r.sequence(nal[1])
+}
+
+// sequence reads a sequence parameter set of a profile from its ID up to the
+// cropping.
+func (r *bits) sequence(profile byte) (s sequence, err error) {
 	r.ue() // seq_parameter_set_id
 	s.chroma = 1
 	separate := false
-	if s.high = slices.Contains(highProfiles, nal[1]); s.high {
+	if s.high = slices.Contains(highProfiles, profile); s.high {
 		if s.chroma = r.ue(); s.chroma == 3 {
 			separate = r.bit() == 1
 		}
@@ -145,6 +151,21 @@ func (r *bits) bit() uint32 {
 	b := r.data[r.at/8] >> (7 - r.at%8) & 1
 	r.at++
 	return uint32(b)
+}
+
+// u reads n bits, at most 32, as a number.
+func (r *bits) u(n uint) (v uint32) {
+	for range n {
+		v = v<<1 | r.bit()
+	}
+	return v
+}
+
+// skip passes over n bits.
+func (r *bits) skip(n uint) {
+	if r.at += int(n); r.at > 8*len(r.data) {
+		r.short = true
+	}
 }
 
 // ue reads an unsigned Exp-Golomb code (clause 9.1).
