@@ -16,6 +16,7 @@ import (
 	"github.com/framelock/relay/media/record"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/state"
+	"github.com/framelock/relay/sync/timeline"
 	"github.com/framelock/relay/sync/window"
 )
 
@@ -23,8 +24,11 @@ import (
 type (
 	// Marker asks for an event to be bound to a frame.
 	Marker = marker.Request
-	// At names a frame; see Next, AtTS, AtCapture and AtSource.
+	// At names a frame; see Next, AtTS, AtCapture, AtSource, AtTimecode and AtSEITime.
 	At = marker.At
+	// Timecode is the label that the studio's equipment gives to a frame (SMPTE ST
+	// 12-1); see ParseTimecode.
+	Timecode = timeline.Timecode
 	// Resolved says which frame a marker was bound to.
 	Resolved = marker.Resolved
 	// Event is one entry of a stream's log.
@@ -78,6 +82,7 @@ var (
 	ErrTooLarge     = marker.ErrTooLarge
 	ErrInboxFull    = marker.ErrInboxFull
 	ErrUnresolvable = marker.ErrUnresolvable
+	ErrNotCarried   = marker.ErrNotCarried
 	ErrUnavailable  = marker.ErrUnavailable
 	ErrNotOwner     = marker.ErrNotOwner
 	ErrClosed       = marker.ErrClosed
@@ -109,6 +114,18 @@ func AtCapture(t time.Time) At { return At{CaptureTime: t} }
 // AtSource names a frame by the SSRC and RTP timestamp that the studio put on the
 // wire.
 func AtSource(ssrc, ts uint32) At { return At{Source: &marker.SourceTime{SSRC: ssrc, TS: ts}} }
+
+// AtTimecode names the frame whose own timecode is t, the newest if there are more. It
+// fails with ErrNotCarried where the video carries none.
+func AtTimecode(t Timecode) At { return At{Timecode: &t} }
+
+// AtSEITime names the first frame whose MISP precision time stamp (MISB ST 0604), in
+// an SEI message of its own, is t or later. It fails with ErrNotCarried where the
+// video carries none.
+func AtSEITime(t time.Time) At { return At{SEITime: t} }
+
+// ParseTimecode reads HH:MM:SS:FF, or HH:MM:SS;FF for drop-frame.
+func ParseTimecode(s string) (t Timecode, ok bool) { return timeline.ParseTimecode(s) }
 
 // Stream is one stream of a relay. Its methods may be called from anywhere.
 type Stream struct {

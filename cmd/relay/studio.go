@@ -84,6 +84,7 @@ func (s *studioFlags) add(f *pflag.FlagSet, cfg *studio.Config) {
 	f.BoolVar(&cfg.ObeyPLI, "obey-pli", false, "answer a PLI with a keyframe, by skipping to the clip's next one")
 	f.DurationVar(&cfg.EncoderDelay, "encoder-delay", 0, "how much too late the sender reports say that frames were captured, -2s to 2s")
 	f.BoolVar(&cfg.SDPParameterSets, "sdp-parameter-sets", false, "leave H.264 parameter sets to the SDP")
+	f.BoolVar(&cfg.SEITimes, "sei-times", false, "write each frame's timecode and capture time into the H.264 stream (SEI)")
 	f.Float64Var(&cfg.Impair.Loss, "loss", 0, "part of the packets to lose, 0 to 1")
 	f.Float64Var(&cfg.Impair.Duplicate, "duplicate", 0, "part of the packets to send twice, 0 to 1")
 	f.Float64Var(&cfg.Impair.Reorder, "reorder", 0, "part of the packets to send after the next one, 0 to 1")
@@ -195,6 +196,7 @@ func studioUsage(err error) error {
 		"Video.To": "to", "Video.Local": "from", "Video.PayloadType": "payload-type", "Audio.To": "audio-to",
 		"Audio.PayloadType": "audio-payload-type", "Audio.SSRC": "ssrc", "EncoderDelay": "encoder-delay", "PacketSize": "packet-size",
 		"Impair.Loss": "loss", "Impair.Duplicate": "duplicate", "Impair.Reorder": "reorder",
+		"SEITimes": "sei-times",
 	}[field.Field]
 	if !ok {
 		flag = strings.ToLower(field.Field)

@@ -35,6 +35,8 @@ type At struct {
 	TS          uint64      `json:"ts,omitempty"`
 	Source      *SourceTime `json:"source,omitempty"`
 	CaptureTime *time.Time  `json:"capture_time,omitempty"`
+	Timecode    string      `json:"timecode,omitempty"`
+	SEITime     *time.Time  `json:"sei_time,omitempty"`
 }
 
 // SourceTime names a frame by what the studio put on the wire.

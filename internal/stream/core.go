@@ -267,11 +267,15 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 	if !late {
 		t.flow, t.ended = a.At, a.Header.Marker
 	}
+	stamps := t.stamps(a.Header.Payload(a.Buffer.Data), slot)
 	start := ts != t.frame && c.frames.Lookup(ts) == nil
 	if start {
-		c.beginFrame(t, a, ts, slot, late, now)
+		c.beginFrame(t, a, ts, slot, late, stamps, now)
 	} else if ts != t.frame && !late {
 		t.frame, t.first = ts, slot // whose beginning came late
+	}
+	if !start && (stamps.HasTimecode || !stamps.SEITime.IsZero()) {
+		c.stamped(ts, stamps, late, now)
 	}
 	t.parameters = t.parameters || facts.SPS
 	if facts.Keyframe && !t.parameters && len(t.cfg.ParameterSets) > 0 && !late {
@@ -296,7 +300,7 @@ func (c *Core) acceptVideo(t *track, a forward.Arrival, slot uint64, late bool, 
 
 // beginFrame names the frame that starts with this packet: what waited for it is
 // bound to it before any of it is forwarded.
-func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late bool, now time.Time) {
+func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late bool, stamps timeline.Stamps, now time.Time) {
 	if !late {
 		t.clock.Arrived(ts, a.At)
 		if ts < t.line.Last() {
@@ -307,7 +311,7 @@ func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late boo
 	c.resumeFeed()
 	f := c.frames.Add(timeline.Frame{
 		TS: ts, Epoch: t.line.Epoch(), SSRC: a.Header.SSRC, SourceTS: a.Header.Timestamp,
-		Reading: t.clock.At(ts, now), Accepted: a.At, First: slot,
+		Reading: t.clock.At(ts, now), Stamps: stamps, Accepted: a.At, First: slot,
 	})
 	if c.resumed {
 		c.resumed = false

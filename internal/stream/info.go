@@ -76,6 +76,10 @@ type TrackInfo struct {
 	Reordered  uint64 `json:"reordered"`
 	Duplicates uint64 `json:"duplicates"`
 	Foreign    uint64 `json:"foreign"` // packets of senders that are not heard
+	// The newest SMPTE timecode and MISP precision time stamp that frames carry; none
+	// if there are none among those that are remembered.
+	Timecode string    `json:"timecode,omitempty"`
+	SEITime  time.Time `json:"sei_time,omitzero"`
 }
 
 // Info describes the stream.
@@ -94,7 +98,14 @@ func (c *Core) Info(now time.Time, viewers int) Info {
 		if t.id == forward.Video {
 			i.Epoch = t.line.Epoch()
 		}
-		i.Tracks = append(i.Tracks, t.info(t.sources[c.inputs.active]))
+		info := t.info(t.sources[c.inputs.active])
+		if t.id == forward.Video {
+			s := c.frames.NewestStamps()
+			if info.SEITime = s.SEITime; s.HasTimecode {
+				info.Timecode = s.Timecode.String()
+			}
+		}
+		i.Tracks = append(i.Tracks, info)
 		i.Health = append(i.Health, c.problems(t, now)...)
 	}
 	return i

@@ -36,6 +36,9 @@ type pending struct {
 	// prepare makes the event's data once the frame is known, which may be long after
 	// the request; nil if it is the request's.
 	prepare func(f *timeline.Frame, e *marker.Event, now time.Time) error
+	// begun is true if the frame turned out to be the one that was named when its
+	// first packet had left, but nothing of the picture.
+	begun bool
 }
 
 // maxPending bounds the requests that wait for frames.
@@ -111,7 +114,7 @@ func timeout(r marker.Request) time.Duration {
 }
 
 func target(at marker.At) timeline.Target {
-	t := timeline.Target{Next: at.Next, TS: at.TS, CaptureTime: at.CaptureTime}
+	t := timeline.Target{Next: at.Next, TS: at.TS, CaptureTime: at.CaptureTime, Timecode: at.Timecode, SEITime: at.SEITime}
 	if at.Source != nil {
 		t.SourceTime, t.SSRC, t.SourceTS = true, at.Source.SSRC, at.Source.TS
 	}
@@ -136,6 +139,12 @@ func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 			return nil, marker.ErrPaused
 		}
 		return nil, nil
+	case timeline.TooFar, timeline.TooOld, timeline.NotCarried, timeline.OtherCount:
+		if t.Stamped() {
+			return nil, c.noStamp(t, verdict)
+		}
+	}
+	switch verdict {
 	case timeline.TooFar:
 		return nil, fmt.Errorf("%w: the frame is more than %v ahead", marker.ErrUnresolvable, timeline.Horizon)
 	case timeline.TooOld:
@@ -150,17 +159,53 @@ func (c *Core) find(t timeline.Target, now time.Time) (*timeline.Frame, error) {
 	return nil, fmt.Errorf("%w: the studio has sent nothing with this SSRC", marker.ErrUnresolvable)
 }
 
-// resolve binds what waited for a frame to it. A late frame is nobody's next.
-func (c *Core) resolve(f *timeline.Frame, late bool, now time.Time) {
-	c.resolveThose(func(k marker.Kind) bool { return !closes(k) }, f, late, now)
+// noStamp says why no frame carries the time that a target names.
+func (c *Core) noStamp(t timeline.Target, verdict timeline.Verdict) error {
+	newest := c.frames.Stamped(t)
+	if newest == nil {
+		return marker.ErrNotCarried
+	}
+	carries := "sei_time " + newest.SEITime.Format(time.RFC3339Nano)
+	if t.Timecode != nil {
+		carries = "timecode " + newest.Timecode.String()
+	}
+	switch verdict {
+	case timeline.OtherCount:
+		return fmt.Errorf("%w: the newest frame carries %s: write it with the same mark before the frames, ; for drop-frame and : for all others", marker.ErrNotCarried, carries)
+	case timeline.TooFar:
+		return fmt.Errorf("%w: the frame is more than %v ahead: the newest carries %s", marker.ErrUnresolvable, timeline.Horizon, carries)
+	}
+	return fmt.Errorf("%w: the frame left more than %v ago: the newest carries %s", marker.ErrUnresolvable, c.cfg.History, carries)
 }
 
-// resolveThose binds the requests for some kinds of event.
-func (c *Core) resolveThose(those func(marker.Kind) bool, f *timeline.Frame, late bool, now time.Time) {
+// resolve binds what waited for a frame to it. A late frame is nobody's next.
+func (c *Core) resolve(f *timeline.Frame, late bool, now time.Time) {
+	c.resolveThose(func(p *pending) bool { return !closes(p.request.Kind) }, f, late, now)
+}
+
+// stamped takes what a frame says of its time in another packet than its first, and
+// binds what waited for that.
+func (c *Core) stamped(ts uint64, s timeline.Stamps, late bool, now time.Time) {
+	f := c.frames.Lookup(ts)
+	if f == nil || !f.Add(s) || len(c.pending) == 0 {
+		return
+	}
+	left, step := !f.Sent.IsZero() && !late, c.tracks[forward.Video].step()
+	if left {
+		c.out.Catch()
+	}
+	c.resolveThose(func(p *pending) bool {
+		p.begun = left && p.target.Stamped() && p.target.Matches(f, step)
+		return p.begun || p.target.Stamped() && !closes(p.request.Kind)
+	}, f, late, now)
+}
+
+// resolveThose binds some of the requests.
+func (c *Core) resolveThose(those func(*pending) bool, f *timeline.Frame, late bool, now time.Time) {
 	step := c.tracks[forward.Video].step()
 	waiting := c.pending[:0]
 	for _, p := range c.pending {
-		if those(p.request.Kind) && p.target.Matches(f, step) && !(late && p.target.Next) {
+		if those(p) && p.target.Matches(f, step) && !(late && p.target.Next) {
 			c.bind(p, f, now)
 		} else {
 			waiting = append(waiting, p)
@@ -211,7 +256,10 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 	}
 	r := marker.Resolved{
 		ID: e.ID, Seq: e.Seq, Epoch: e.Epoch, TS: e.TS, Frame: e.Frame, CaptureTime: e.CaptureTime,
-		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: f.Source,
+		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: f.Source, SEITime: f.SEITime,
+	}
+	if f.HasTimecode {
+		r.Timecode = f.Timecode.String()
 	}
 	c.ids.put(e.ID, answered{digest: p.digest, resolved: r})
 	c.out.Answer(p.tickets, Answer{Resolved: r})

@@ -28,6 +28,7 @@ func (c *Core) place(t *track, a *forward.Arrival, slot uint64) uint64 {
 		if t.cfg.Codec == codec.VP8 {
 			t.vp8.Reset()
 		}
+		t.times.Reset(t.cfg.ParameterSets)
 	}
 	if !first && !t.switched {
 		c.restarted(t, same)

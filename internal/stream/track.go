@@ -42,6 +42,7 @@ type track struct {
 	capture    uint64 // its capture time, NTP 32.32
 	parameters bool   // it has brought parameter sets
 	waitKey    bool   // nothing is forwarded until a keyframe
+	times      codec.FrameTimes
 
 	flow  time.Time // newest packet that came in its turn
 	slot  uint64    // of that packet
@@ -64,6 +65,7 @@ func newTrack(id forward.Track, in *Input, c *Config, lease journal.Lease) *trac
 		history: forward.NewHistory(size, c.Hold+c.History),
 		waitKey: id == forward.Video,
 	}
+	t.times.Reset(in.ParameterSets)
 	if b := c.Backup; b != nil {
 		t.sources[forward.Backup] = newSource([forward.Tracks]*Input{b.Video, b.Audio}[id], b.Silence, b.Reorder)
 		for _, f := range t.sources {
@@ -81,6 +83,19 @@ func (t *track) breakOff(drop func(forward.Arrival)) {
 		t.gop.Leave(t.input.Insert())
 		t.ended = true
 	}
+}
+
+// stamps returns what a packet says itself of when its frame was captured.
+func (t *track) stamps(payload []byte, slot uint64) (s timeline.Stamps) {
+	if t.cfg.Codec != codec.H264 {
+		return s
+	}
+	read := t.times.Add(payload, slot)
+	s.Timecode, s.HasTimecode = timeline.Timecode(read.Timecode), read.HasTimecode
+	if read.UnixMicro != 0 {
+		s.SEITime = time.UnixMicro(read.UnixMicro).UTC()
+	}
+	return s
 }
 
 // stats returns the counts since the encoder that is on took over.

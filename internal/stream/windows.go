@@ -50,7 +50,7 @@ func (c *Core) CloseWindow(r marker.CloseRequest, kind marker.Kind, ticket Ticke
 	}
 	p.prepare = func(f *timeline.Frame, e *marker.Event, now time.Time) error {
 		d := window.ClosingData{CloseTS: f.TS, Reason: window.ClosingRequested, At: c.book.Time(now)}
-		if !f.Sent.IsZero() {
+		if !f.Sent.IsZero() && !p.begun {
 			d.CloseTS++ // no frame will come
 		}
 		return setData(e, d)
@@ -114,7 +114,7 @@ func (c *Core) closeOn(f *timeline.Frame, now time.Time) {
 			c.close(w.Name, f, window.ClosingData{CloseTS: f.TS, Reason: window.ClosingDeadline, At: c.book.Time(now)}, now)
 		}
 	}
-	c.resolveThose(closes, f, false, now)
+	c.resolveThose(func(p *pending) bool { return closes(p.request.Kind) }, f, false, now)
 }
 
 // close publishes that a window is closing. What cannot be published now is tried

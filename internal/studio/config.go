@@ -47,6 +47,9 @@ type Config struct {
 	// SDPParameterSets leaves H.264 parameter sets out of the stream: they are in
 	// the SDP alone.
 	SDPParameterSets bool
+	// SEITimes writes the timecode of each frame, counted in UTC, and its capture time
+	// as a MISP precision time stamp into the H.264 stream, and into the log.
+	SEITimes bool
 	// ObeyPLI answers a PLI with a keyframe: the clip skips to its next one. Without
 	// it keyframes come at the clip's own interval.
 	ObeyPLI bool
@@ -128,6 +131,7 @@ func (c Config) Validate() error {
 		check(c.PacketSize >= 200 && c.PacketSize <= 1460, "PacketSize", c.PacketSize, "200 to 1460 bytes"),
 		check(len(c.CNAME) >= 1 && len(c.CNAME) <= 255, "CNAME", c.CNAME, "1 to 255 bytes"),
 		check(c.EncoderDelay.Abs() <= 2*time.Second, "EncoderDelay", c.EncoderDelay, "-2s to 2s"),
+		check(!c.SEITimes || strings.EqualFold(c.Codec, codec.H264.String()), "SEITimes", c.SEITimes, "false, or codec h264"),
 		check(rate(c.Impair.Loss), "Impair.Loss", c.Impair.Loss, "0 to 1"),
 		check(rate(c.Impair.Duplicate), "Impair.Duplicate", c.Impair.Duplicate, "0 to 1"),
 		check(rate(c.Impair.Reorder), "Impair.Reorder", c.Impair.Reorder, "0 to 1"),

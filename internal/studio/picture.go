@@ -37,13 +37,16 @@ func newPictures(c Config) (*pictures, error) {
 	}
 	if info.Codec == codec.H264 {
 		p.bars, err = h264bar.NewWriter(p.frames[0], clips.BarRows)
+		if err == nil && c.SEITimes {
+			err = p.bars.CarryTimes()
+		}
 	}
 	return p, err
 }
 
-// at returns frame n. Frames come in order; after a gap the next one must be a
-// keyframe.
-func (p *pictures) at(n uint64) (picture, error) {
+// at returns frame n, with an SEI NAL unit if there is one. Frames come in order;
+// after a gap the next one must be a keyframe.
+func (p *pictures) at(n uint64, sei []byte) (picture, error) {
 	place := p.place(n)
 	if p.bars == nil {
 		return picture{
@@ -55,9 +58,21 @@ func (p *pictures) at(n uint64) (picture, error) {
 	if err != nil {
 		return picture{}, fmt.Errorf("frame %d of clip %s: %w", place, p.info.File(), err)
 	}
-	payloads := payloadsH264(nals, p.size)
+	var first [][]byte
 	if key && p.inBand {
-		payloads = append([][]byte{aggregate(p.bars.ParameterSets())}, payloads...)
+		sps, pps := p.bars.ParameterSets()
+		first = append(first, sps, pps)
+	}
+	if sei != nil {
+		first = append(first, sei)
+	}
+	payloads := payloadsH264(nals, p.size)
+	switch len(first) {
+	case 0:
+	case 1:
+		payloads = append(first, payloads...)
+	default:
+		payloads = append([][]byte{aggregate(first...)}, payloads...)
 	}
 	return picture{payloads, uint32(n) % barcode.Max, key}, nil
 }

@@ -16,7 +16,9 @@ type Record struct {
 	SSRC        uint32    `json:"ssrc"`
 	CaptureTime time.Time `json:"capture_time"`
 	Key         bool      `json:"key"`
-	Round       *Round    `json:"round,omitempty"` // on the frame in which the ball comes to rest
+	Timecode    string    `json:"timecode,omitempty"` // that the frame carries
+	SEITime     time.Time `json:"sei_time,omitzero"`  // that it carries, in whole microseconds
+	Round       *Round    `json:"round,omitempty"`    // on the frame in which the ball comes to rest
 }
 
 // Round is the result of a spin.

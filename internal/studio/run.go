@@ -2,7 +2,10 @@ package studio
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/framelock/relay/internal/studio/h264bar"
 )
 
 // Audio packets: 20 ms at 48 kHz.
@@ -97,13 +100,23 @@ func (r *run) playFrame(captured time.Time) error {
 	if r.cfg.ObeyPLI && r.stats.keyframeWanted() {
 		r.pictures.skipToKey(n)
 	}
-	p, err := r.pictures.at(n)
+	var times h264bar.Times
+	var sei []byte
+	if r.cfg.SEITimes {
+		times = r.times(step, captured)
+		sei = h264bar.SEI(times)
+	}
+	p, err := r.pictures.at(n, sei)
 	if err != nil {
 		return err
 	}
 	record := Record{
 		Frame: n, Bar: p.bar, TS: r.cfg.Video.Timestamp + uint32(step*videoClock/uint64(r.fps)) + r.jumped(videoClock),
 		SSRC: r.cfg.Video.SSRC, CaptureTime: captured.UTC(), Key: p.key,
+	}
+	if sei != nil {
+		record.Timecode = fmt.Sprintf("%02d:%02d:%02d:%02d", times.Hours, times.Minutes, times.Seconds, times.Frames)
+		record.SEITime = time.UnixMicro(times.UnixMicro).UTC()
 	}
 	if pocket, ok := r.pictures.info.RestsAt(r.pictures.place(n)); ok {
 		record.Round = &Round{pocket}
@@ -120,6 +133,19 @@ func (r *run) playFrame(captured time.Time) error {
 	}
 	r.video.send(record.TS, p.payloads, true)
 	return nil
+}
+
+// times returns what a frame carries of its time: labels are counted from the first
+// frame's on, which is the time of day.
+func (r *run) times(step uint64, captured time.Time) h264bar.Times {
+	start := r.start.UTC()
+	day := start.Sub(start.Truncate(24 * time.Hour))
+	label := uint64(day)*uint64(r.fps)/uint64(time.Second) + step
+	seconds := label / uint64(r.fps) % (24 * 3600)
+	return h264bar.Times{
+		Hours: int(seconds / 3600), Minutes: int(seconds / 60 % 60), Seconds: int(seconds % 60), Frames: int(label % uint64(r.fps)),
+		UnixMicro: captured.UnixMicro(),
+	}
 }
 
 // playTone sends the next packet of sound.

@@ -108,6 +108,7 @@ var refusals = []struct {
 	{marker.ErrPaused, http.StatusConflict, 0},
 	{marker.ErrConflict, http.StatusConflict, 0},
 	{marker.ErrUnresolvable, http.StatusConflict, 0},
+	{marker.ErrNotCarried, http.StatusConflict, 0},
 	{marker.ErrTooLarge, http.StatusRequestEntityTooLarge, 0},
 	{marker.ErrInboxFull, http.StatusTooManyRequests, time.Second},
 	{marker.ErrUnavailable, http.StatusServiceUnavailable, 2 * time.Second},

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/framelock/relay/sync/timeline"
 )
 
 // DecodeRequest reads the JSON form of a request (docs/protocol.md, section 7):
@@ -75,9 +77,13 @@ func decodeAt(raw json.RawMessage) (At, error) {
 		case "source":
 			a.Source, err = decodeSource(raw)
 		case "capture_time":
-			a.CaptureTime, err = decodeTime(raw)
+			a.CaptureTime, err = decodeTime("at.capture_time", raw)
+		case "timecode":
+			a.Timecode, err = decodeTimecode(raw)
+		case "sei_time":
+			a.SEITime, err = decodeTime("at.sei_time", raw)
 		default:
-			err = fieldError("at."+name, string(raw), "no such field; use next, ts, source or capture_time, and track")
+			err = fieldError("at."+name, string(raw), "no such field; use next, ts, source, capture_time, timecode or sei_time, and track")
 		}
 		return err
 	})
@@ -113,15 +119,27 @@ func decodeSource(raw json.RawMessage) (*SourceTime, error) {
 	return &s, nil
 }
 
-func decodeTime(raw json.RawMessage) (time.Time, error) {
-	s, err := decodeString("at.capture_time", raw, allowedTime)
+func decodeTimecode(raw json.RawMessage) (*timeline.Timecode, error) {
+	s, err := decodeString("at.timecode", raw, allowedCode)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := timeline.ParseTimecode(s)
+	if !ok {
+		return nil, fieldError("at.timecode", s, allowedCode)
+	}
+	return &t, nil
+}
+
+func decodeTime(field string, raw json.RawMessage) (time.Time, error) {
+	s, err := decodeString(field, raw, allowedTime)
 	if err != nil {
 		return time.Time{}, err
 	}
 	var t time.Time
 	// Unlike RFC 3339, package time also takes a comma before the fraction.
 	if err := t.UnmarshalText([]byte(s)); err != nil || t.Unix() < 0 || strings.Contains(s, ",") {
-		return time.Time{}, fieldError("at.capture_time", s, allowedTime)
+		return time.Time{}, fieldError(field, s, allowedTime)
 	}
 	return t.UTC(), nil
 }

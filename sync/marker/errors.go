@@ -27,6 +27,9 @@ var (
 	ErrClosed = errors.New("closed: the stream has been shut down; send the same id again when the relay is back")
 	// ErrUnresolvable: the request names no frame that this stream has or may get.
 	ErrUnresolvable = errors.New("unresolvable: the request names no frame of this stream; use an ssrc and ts that the relay received in the last 10 s, or a time at most 10 s away")
+	// ErrNotCarried: the request names a frame by a time that the stream's video does
+	// not carry.
+	ErrNotCarried = errors.New("not_carried: this stream's video does not carry that kind of time; have the encoder write it (H.264 picture timing SEI for timecode, MISP precision time stamps for sei_time; GET /v1/streams/{stream} shows what comes), or name the frame by its capture_time, source or ts")
 )
 
 // FieldError says which part of a request is wrong, what it was and what it may

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/framelock/relay/sync/timeline"
 )
 
 // Request asks a stream to bind an event to a frame.
@@ -27,13 +29,17 @@ type Request struct {
 	Timeout time.Duration
 }
 
-// At names a frame in exactly one of four ways (docs/protocol.md, section 2).
+// At names a frame in exactly one of six ways (docs/protocol.md, section 2).
 type At struct {
 	Track       string // "v0" if empty
 	Next        bool   // the next frame to be accepted
 	TS          uint64 // canonical timestamp, 1 to 2^53-1
 	Source      *SourceTime
 	CaptureTime time.Time // the first frame captured at or after it
+	// Timecode is what the frame's own SMPTE timecode says, and SEITime its MISP
+	// precision time stamp (to the microsecond), where the video carries them.
+	Timecode *timeline.Timecode
+	SEITime  time.Time
 }
 
 // SourceTime names a frame by what the studio's own equipment put on the wire.
@@ -53,6 +59,9 @@ type Resolved struct {
 	ErrorMS     float64   `json:"error_ms"`
 	LateMS      float64   `json:"late_ms"`
 	Clock       string    `json:"clock"` // "sender_report", "arrival"; "journal" where a restart has forgotten which
+	// What the frame itself carries, if anything; also forgotten by a restart.
+	Timecode string    `json:"timecode,omitempty"`
+	SEITime  time.Time `json:"sei_time,omitzero"`
 }
 
 const (
@@ -72,9 +81,10 @@ const (
 const (
 	allowedName    = "1 to 64 letters, digits or . _ : -"
 	allowedKind    = "marker, state, outcome or void"
-	allowedAt      = `exactly one of {"next":true}, {"ts":n}, {"source":{"ssrc":n,"ts":n}}, {"capture_time":"..."}`
+	allowedAt      = `exactly one of {"next":true}, {"ts":n}, {"source":{"ssrc":n,"ts":n}}, {"capture_time":"..."}, {"timecode":"HH:MM:SS:FF"}, {"sei_time":"..."}`
 	allowedTS      = "an integer from 1 to 9007199254740991 (90 kHz)"
 	allowedTime    = "RFC 3339 with up to nanoseconds, from 1970 on, such as 2030-01-02T03:04:05.123456789Z"
+	allowedCode    = "HH:MM:SS:FF, with a semicolon before the frames for drop-frame, such as 10:11:12:13 or 10:11:12;13"
 	allowedTrack   = "v0"
 	allowedTimeout = "an integer from 0 to 10000 (milliseconds; 0 means 2000)"
 	allowedData    = "one JSON value in UTF-8, no name twice in an object"
@@ -134,7 +144,7 @@ func (r Request) validatePatch() error {
 
 func (a At) validate() error {
 	forms := 0
-	for _, has := range []bool{a.Next, a.TS != 0, a.Source != nil, !a.CaptureTime.IsZero()} {
+	for _, has := range []bool{a.Next, a.TS != 0, a.Source != nil, !a.CaptureTime.IsZero(), a.Timecode != nil, !a.SEITime.IsZero()} {
 		if has {
 			forms++
 		}
@@ -148,11 +158,18 @@ func (a At) validate() error {
 		return fieldError("at", strconv.Itoa(forms)+" forms at once", allowedAt)
 	case a.TS > maxInteger:
 		return fieldError("at.ts", strconv.FormatUint(a.TS, 10), allowedTS)
-	case !a.CaptureTime.IsZero() && (a.CaptureTime.Unix() < 0 || a.CaptureTime.Unix() >= maxInteger/clockRate):
+	case !a.CaptureTime.IsZero() && !hasTimestamp(a.CaptureTime):
 		return fieldError("at.capture_time", a.CaptureTime.String(), allowedTime)
+	case !a.SEITime.IsZero() && !hasTimestamp(a.SEITime):
+		return fieldError("at.sei_time", a.SEITime.String(), allowedTime)
+	case a.Timecode != nil && !a.Timecode.Valid():
+		return fieldError("at.timecode", a.Timecode.String(), allowedCode)
 	}
 	return nil
 }
+
+// hasTimestamp reports whether a time has a place on the canonical timeline.
+func hasTimestamp(t time.Time) bool { return t.Unix() >= 0 && t.Unix() < maxInteger/clockRate }
 
 // nameBytes are the bytes that a name may have.
 var nameBytes = func() (may [256]bool) {
@@ -186,14 +203,22 @@ func (r Request) Digest() [sha256.Size]byte {
 		TS              uint64
 		Source          *SourceTime
 		CaptureTime     string
+		Timecode        string
+		SEITime         string
 		Data, Patch     json.RawMessage
 		Window          string
 	}{
 		r.ID, r.Kind.OrMarker().String(), r.At.trackOrDefault(),
-		r.At.Next, r.At.TS, r.At.Source, "", r.Data, r.Patch, r.Window,
+		r.At.Next, r.At.TS, r.At.Source, "", "", "", r.Data, r.Patch, r.Window,
 	}
 	if !r.At.CaptureTime.IsZero() {
 		form.CaptureTime = r.At.CaptureTime.UTC().Format(time.RFC3339Nano)
+	}
+	if r.At.Timecode != nil {
+		form.Timecode = r.At.Timecode.String()
+	}
+	if !r.At.SEITime.IsZero() {
+		form.SEITime = r.At.SEITime.UTC().Format(time.RFC3339Nano)
 	}
 	b, err := json.Marshal(form)
 	if err != nil { // only Data or Patch that Validate refuses

@@ -86,7 +86,7 @@ func (r *OpenRequest) decodeCloses(raw json.RawMessage) error {
 		case "after_ms":
 			r.ClosesAfter, err = decodeMS("closes.after_ms", raw, 1, MaxWindow)
 		case "capture_time":
-			r.ClosesAt, err = decodeTime(raw)
+			r.ClosesAt, err = decodeTime("closes.capture_time", raw)
 		default:
 			err = fieldError("closes."+name, string(raw), allowedCloses)
 		}

@@ -10,6 +10,7 @@ type Frame struct {
 	SSRC     uint32 // as the source sent it
 	SourceTS uint32
 	Reading  // when it was captured
+	Stamps   // as it says itself
 	Accepted time.Time
 	Sent     time.Time // when its first packet was forwarded; zero while held
 	// First and Last are the numbers that the media plane gave to the frame's first
@@ -25,6 +26,8 @@ type Target struct {
 	SSRC        uint32
 	SourceTS    uint32
 	CaptureTime time.Time
+	Timecode    *Timecode
+	SEITime     time.Time
 }
 
 // Horizon is how far ahead a frame may be named.
@@ -35,11 +38,13 @@ type Verdict int
 
 // What a target can turn out to be.
 const (
-	Found   Verdict = iota
-	Pending         // in the future, within the horizon
-	TooFar          // beyond the horizon
-	TooOld          // it left before the oldest frame that is remembered, or never came
-	Unknown         // names a source that this stream does not have
+	Found      Verdict = iota
+	Pending            // in the future, within the horizon
+	TooFar             // beyond the horizon
+	TooOld             // it left before the oldest frame that is remembered, or never came
+	Unknown            // names a source that this stream does not have
+	NotCarried         // names a time that no frame carries
+	OtherCount         // names a drop-frame timecode where frames carry others, or the reverse
 )
 
 // Frames remembers the newest frames of a track, in order of timestamp, and
@@ -135,6 +140,8 @@ func (t Target) Matches(fr *Frame, step time.Duration) bool {
 		return fr.TS >= t.TS
 	case t.SourceTime:
 		return fr.SSRC == t.SSRC && int32(fr.SourceTS-t.SourceTS) >= 0
+	case t.Stamped():
+		return t.stamped(fr)
 	}
 	return !fr.Capture.Add(fr.tolerance(step)).Before(t.CaptureTime)
 }
@@ -155,6 +162,8 @@ func (f *Frames) Find(t Target, step time.Duration) (*Frame, Verdict) {
 		return f.findTS(t, step)
 	case t.SourceTime:
 		return f.findSource(t, step)
+	case t.Stamped():
+		return f.findStamp(t)
 	}
 	return f.findCapture(t, step)
 }
