@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/framelock/relay/media/egress"
@@ -58,7 +59,7 @@ func (c *Core) Mark(r marker.Request, ticket Ticket, now time.Time) {
 func (c *Core) request(p *pending, now time.Time) {
 	r := p.request
 	answer := func(a Answer) { c.out.Answer(p.tickets, a) }
-	if old, ok := c.ids.get(r.ID); ok {
+	if old, ok := c.ids.get(r.ID); ok && !c.lapsed(old, r) {
 		if old.same(p) {
 			answer(Answer{Resolved: old.resolved, Replayed: true})
 		} else {
@@ -104,6 +105,13 @@ func (c *Core) request(p *pending, now time.Time) {
 		p.deadline = now.Add(timeout(r))
 		c.pending = append(c.pending, p)
 	}
+}
+
+// lapsed reports whether an answer was for a window that is forgotten, so that its name
+// is free.
+func (c *Core) lapsed(old answered, r marker.Request) bool {
+	_, known := c.book.Window(r.Window)
+	return !known && old.kind == marker.WindowOpen && r.Kind == marker.WindowOpen
 }
 
 func timeout(r marker.Request) time.Duration {
@@ -261,7 +269,7 @@ func (c *Core) bind(p *pending, f *timeline.Frame, now time.Time) {
 	if f.HasTimecode {
 		r.Timecode = f.Timecode.String()
 	}
-	c.ids.put(e.ID, answered{digest: p.digest, resolved: r})
+	c.ids.put(e.ID, answered{kind: e.Kind, window: e.Window, digest: p.digest, resolved: r})
 	c.out.Answer(p.tickets, Answer{Resolved: r})
 	c.hashFrame(&e, f, now)
 }
@@ -289,6 +297,9 @@ func (c *Core) publish(e *marker.Event, f *timeline.Frame, now time.Time) error 
 	}
 	if err := c.doc.Apply(state.Entry{Seq: e.Seq, TS: e.TS, Kind: e.Kind, Patch: e.Patch, Bytes: b}); err != nil {
 		return err
+	}
+	if e.Kind == marker.WindowOpen {
+		c.ids.forgetWindow(e.Window)
 	}
 	if ofWindow(e.Kind, e.Window) {
 		if w, ok := c.book.Window(e.Window); ok && e.Kind == marker.Outcome && w.RevealInGrace(e.TS) {
@@ -392,6 +403,8 @@ type answers struct {
 // answered is a request's answer. Of one from before a restart only the event is
 // known, not how its frame was named.
 type answered struct {
+	kind     marker.Kind
+	window   string // of the event, if it has one
 	digest   [32]byte
 	event    *marker.Event // before a restart; else nil
 	resolved marker.Resolved
@@ -428,6 +441,17 @@ func newAnswers() *answers {
 func (a *answers) get(id string) (answered, bool) {
 	v, ok := a.byID[id]
 	return v, ok
+}
+
+// forgetWindow frees the ids of the requests for an earlier window of a name, as that
+// opens again.
+func (a *answers) forgetWindow(name string) {
+	for _, id := range []string{"open:" + name, "close:" + name, "closed:" + name, "void:" + name} {
+		if v, ok := a.byID[id]; ok && v.window == name {
+			delete(a.byID, id)
+			a.ring[slices.Index(a.ring, id)] = ""
+		}
+	}
 }
 
 func (a *answers) put(id string, v answered) {

@@ -108,6 +108,9 @@ func (p *past) event(line []byte) error {
 			return err
 		}
 		p.windows[e.Window] = &e
+		if e.Kind == marker.WindowOpen {
+			p.ids.forgetWindow(e.Window)
+		}
 		if e.Kind == marker.WindowClose || e.Kind == marker.Void || e.Kind == marker.Outcome {
 			delete(p.windows, e.Window)
 		}
@@ -120,7 +123,7 @@ func (p *past) event(line []byte) error {
 	if err := p.ledger.event(e.Kind, e.Window, e.Seq, line); err != nil {
 		return err
 	}
-	p.ids.put(e.ID, answered{event: &e, resolved: marker.Resolved{
+	p.ids.put(e.ID, answered{kind: e.Kind, window: e.Window, event: &e, resolved: marker.Resolved{
 		ID: e.ID, Seq: e.Seq, Epoch: e.Epoch, TS: e.TS, Frame: e.Frame, CaptureTime: e.CaptureTime,
 		ErrorMS: e.ErrorMS, LateMS: e.LateMS, Clock: "journal",
 	}})

@@ -215,6 +215,40 @@ func TestGraceOfAWindowThatIsClosedOnALaterFrame(t *testing.T) {
 	replay(t, tb.lines)
 }
 
+// The name of a window that is forgotten is free, as if it had never been: what opens
+// and closes the new one is no repeat of what the old one was asked.
+func TestNameOfAForgottenWindowIsFree(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	round := func(name string) (opened, closed Answer) {
+		tb.t.Helper()
+		c := tb.open(marker.OpenRequest{Window: name})
+		tb.frame(false, 2)
+		opened = answered1(t, c)
+		c = make(chan Answer, 1)
+		tb.core.CloseWindow(marker.CloseRequest{Window: name, At: marker.At{Next: true}}, marker.WindowClosing, c, tb.now)
+		tb.frame(false, 2)
+		closed = answered1(t, c)
+		tb.core.Sealed(name, tb.now)
+		return opened, closed
+	}
+	first, _ := round("w")
+	if again := answered1(t, tb.open(marker.OpenRequest{Window: "w"})); !again.Replayed || again.Resolved.Seq != first.Resolved.Seq {
+		t.Fatalf("the same again: %+v", again)
+	}
+	for i := range window.KeptClosed {
+		round(fmt.Sprint("between", i))
+	}
+	opened, closed := round("w")
+	if opened.Err != nil || opened.Replayed || closed.Err != nil || closed.Replayed {
+		t.Fatalf("opened %+v, closed %+v", opened, closed)
+	}
+	if w, _ := tb.core.book.Window("w"); w.Phase != window.Closed || w.OpenTS != opened.Resolved.TS || w.CloseTS != closed.Resolved.TS {
+		t.Errorf("%+v", w)
+	}
+	replay(t, tb.lines)
+}
+
 // A restart goes on where the journal ends: with the windows, the verdicts, the
 // state and the ids that were used.
 func TestRestartRemembers(t *testing.T) {
