@@ -419,7 +419,15 @@ func (a answered) same(p *pending) bool {
 	if e.Kind != r.Kind.OrMarker() || e.Window != r.Window {
 		return false
 	}
-	return p.prepare != nil || sameJSON(e.Data, r.Data) && sameJSON(e.Patch, r.Patch)
+	if p.prepare == nil {
+		return sameJSON(e.Data, r.Data) && sameJSON(e.Patch, r.Patch)
+	}
+	if r.Kind != marker.WindowOpen {
+		return true // what a closing says is the relay's
+	}
+	var again marker.Event
+	err := p.prepare(&timeline.Frame{TS: e.TS, Reading: timeline.Reading{Capture: e.CaptureTime}}, &again, time.Time{})
+	return err == nil && bytes.Equal(again.Data, e.Data)
 }
 
 // sameJSON reports whether two JSON values have the same compact form.

@@ -255,6 +255,8 @@ func TestRestartRemembers(t *testing.T) {
 	tb := newTable(t)
 	tb.frame(true, 2)
 	tb.open(marker.OpenRequest{Window: "w", ClosesAfter: time.Second})
+	until := tb.now.Add(time.Hour + 123456789)
+	tb.open(marker.OpenRequest{Window: "x", ClosesAt: until})
 	tb.frame(false, 2)
 	if got := tb.viewerActs("1", "w", tb.core.sent); got.Verdict != "accepted" {
 		t.Fatal(got)
@@ -285,6 +287,15 @@ func TestRestartRemembers(t *testing.T) {
 	a = tb.mark(marker.Request{ID: "s", Kind: marker.State, Patch: json.RawMessage(`{"round":4}`), At: marker.At{Next: true}})
 	if a := answered1(t, a); !errors.Is(a.Err, marker.ErrConflict) {
 		t.Errorf("the same id for something else: %+v", a)
+	}
+	if a := answered1(t, tb.open(marker.OpenRequest{Window: "w", ClosesAfter: time.Second})); a.Err != nil || !a.Replayed {
+		t.Errorf("the same window again: %+v", a)
+	}
+	if a := answered1(t, tb.open(marker.OpenRequest{Window: "x", ClosesAt: until})); a.Err != nil || !a.Replayed {
+		t.Errorf("the same window again, by capture time: %+v", a)
+	}
+	if a := answered1(t, tb.open(marker.OpenRequest{Window: "w", ClosesAfter: 2 * time.Second})); !errors.Is(a.Err, marker.ErrConflict) {
+		t.Errorf("the same window with other rules: %+v", a)
 	}
 	tb.advance(1600 * time.Millisecond) // no studio comes: the deadline stands
 	tb.core.Sealed("w", tb.now)
