@@ -166,8 +166,12 @@ func pause(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// deliver sends what the witness has not got, up to the first failure, and reports
-// whether there was anything.
+// errRefused is wrapped by the error of a witness that has answered: it may still
+// take the checkpoints of other logs.
+var errRefused = errors.New("the witness refused the checkpoint")
+
+// deliver sends what the witness has not got, up to the first time that it cannot be
+// reached, and reports whether it took anything.
 func (w *Witnesses) deliver(ctx context.Context, t *target) (sent bool, err error) {
 	w.mu.Lock()
 	newest := maps.Clone(w.newest)
@@ -177,14 +181,17 @@ func (w *Witnesses) deliver(ctx context.Context, t *target) (sent bool, err erro
 		if t.sent[origin] == note {
 			continue
 		}
-		err := t.send(ctx, note)
-		w.opts.Observe(t.name, err)
-		if err != nil {
-			return sent, err
+		failed := t.send(ctx, note)
+		w.opts.Observe(t.name, failed)
+		if failed != nil {
+			if err = errors.Join(err, fmt.Errorf("%s: %w", origin, failed)); !errors.Is(failed, errRefused) {
+				return sent, err
+			}
+			continue
 		}
 		t.sent[origin], sent = note, true
 	}
-	return sent, nil
+	return sent, err
 }
 
 func (w *Witnesses) post(ctx context.Context, target, note string) error {
@@ -204,7 +211,7 @@ func (w *Witnesses) post(ctx context.Context, target, note string) error {
 		return err
 	}
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("it answered %s", res.Status)
+		return fmt.Errorf("%w: it answered %s", errRefused, res.Status)
 	}
 	return nil
 }

@@ -92,6 +92,22 @@ func TestWitnessGetsTheNewest(t *testing.T) {
 	}
 }
 
+// A witness that knows one log and not another gets those of the one.
+func TestWitnessThatRefusesOneLog(t *testing.T) {
+	n := 0
+	got := run(t, WitnessOptions{URLs: []string{"https://w.example/add"}, Retry: time.Hour}, func(int) (int, error) {
+		n++
+		return []int{404, 200}[(n-1)%2], nil
+	}, func(w *Witnesses) {
+		w.Push("a\n0\n")
+		w.Push("b\n0\n")
+		time.Sleep(time.Minute)
+	})
+	if len(got) < 2 || got[1] != "0s w.example b 0 " {
+		t.Errorf("a log that is refused keeps the others back: %q", got)
+	}
+}
+
 func TestWitnessThatFails(t *testing.T) {
 	var seen []bool
 	o := WitnessOptions{URLs: []string{"https://w.example/add"}, Observe: func(_ string, err error) { seen = append(seen, err == nil) }}
