@@ -56,6 +56,36 @@ func TestErasedIsGoneFromTheDisk(t *testing.T) {
 	}
 }
 
+// Who reads slowly, such as the client of an export, keeps nobody from erasing, and
+// nobody else from reading.
+func TestErasingDoesNotWaitForReaders(t *testing.T) {
+	j := open(t, start(t, Options{Dir: t.TempDir()}))
+	const records = 8
+	large := strings.Repeat("x", readAhead/records*2)
+	for i := range records {
+		appendLines(t, j, text(fmt.Sprint(i, large)), [][]byte{payload(i + 1)})
+	}
+	var got []string
+	err := j.Read(t.Context(), 2, func(_ uint64, line, p []byte) error {
+		got = append(got, string(line[:1])+string(p))
+		if len(got) > 1 {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := j.EraseBefore(ctx, time.Now().Add(time.Hour)); err != nil {
+			return err
+		}
+		return j.Read(ctx, 1, func(uint64, []byte, []byte) error { return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != records || got[0] != "0"+string(payload(1)) || got[records-1] != fmt.Sprint(records-1) {
+		t.Errorf("%q", got)
+	}
+}
+
 // The relay ends when the lines without a payload are durable and the old record is
 // still there.
 func TestErasingCutShort(t *testing.T) {

@@ -26,7 +26,7 @@ type Journal struct {
 	prefix string // of its subjects
 	writer uint64
 
-	erasing sync.RWMutex // held for reading while lines are read, taken before mu
+	erasing sync.RWMutex // held for reading while lines are read ahead, taken before mu
 
 	mu     sync.Mutex
 	fenced bool

@@ -63,23 +63,31 @@ func (x index) at(pos uint64) (entry, bool) {
 // Read calls f for every line from position from on (the first is 1), up to the
 // newest at the time of the call, with its payload, which is nil if it has none or
 // was erased. The slices are valid until f returns. An error of f ends the reading
-// and is returned. f may append, and may not erase. While a cluster elects a leader
-// Read tries again for some seconds before it returns ErrUnavailable.
+// and is returned. However long f takes, nobody who appends or erases waits for it:
+// what was read ahead, at most about 2 MiB, may have been erased meanwhile. While a
+// cluster elects a leader Read tries again for some seconds before it returns
+// ErrUnavailable.
 func (j *Journal) Read(ctx context.Context, from uint64, f func(pos uint64, line, payload []byte) error) error {
-	j.erasing.RLock()
-	defer j.erasing.RUnlock()
 	j.mu.Lock()
-	r := reading{j: j, from: max(from, 1), end: j.pos, newest: j.seq, f: f}
+	r := reading{j: j, from: max(from, 1), end: j.pos, newest: j.seq}
 	j.mu.Unlock()
 	pause := minBackoff
-	for attempts := 0; ; {
-		before := r.from
-		err := r.pass(ctx)
-		if r.from > before {
+	for attempts := 0; r.from <= r.end; {
+		first := r.from
+		err := r.ahead(ctx)
+		for i, l := range r.lines {
+			if err := f(first+uint64(i), l.line, l.payload); err != nil {
+				return err
+			}
+		}
+		if err == nil {
+			continue
+		}
+		if r.from > first {
 			attempts, pause = 0, minBackoff
 		}
 		attempts++
-		if r.ended || !errors.Is(err, ErrUnavailable) || attempts == readAttempts {
+		if !errors.Is(err, ErrUnavailable) || attempts == readAttempts {
 			return err
 		}
 		if err := wait(ctx, pause); err != nil {
@@ -87,25 +95,41 @@ func (j *Journal) Read(ctx context.Context, from uint64, f func(pos uint64, line
 		}
 		pause = min(2*pause, time.Second)
 	}
+	return nil
 }
 
-// readAttempts is how often in a row Read may get no further.
-const readAttempts = 10
+const (
+	readAttempts = 10      // how often in a row Read may get no further
+	readAhead    = 2 << 20 // bytes that are read before f is called
+)
 
 // reading is a call of Read.
 type reading struct {
 	j           *Journal
 	from        uint64 // the next line
 	end, newest uint64 // position and sequence at which it began
-	f           func(pos uint64, line, payload []byte) error
-	ended       bool // by f
+	lines       []readLine
+	size        int // of lines
+}
+
+type readLine struct{ line, payload []byte }
+
+// errAhead ends a pass when enough was read.
+var errAhead = errors.New("enough was read ahead")
+
+// ahead reads the next lines, while nothing is erased.
+func (r *reading) ahead(ctx context.Context) error {
+	r.j.erasing.RLock()
+	defer r.j.erasing.RUnlock()
+	r.lines, r.size = nil, 0
+	if err := r.pass(ctx); !errors.Is(err, errAhead) {
+		return err
+	}
+	return nil
 }
 
 // pass reads as far as it can.
 func (r *reading) pass(ctx context.Context) error {
-	if r.from > r.end {
-		return nil
-	}
 	start, err := r.j.search(ctx, r.newest, func(rec *record) bool { return rec.pos >= r.from })
 	if err != nil {
 		return err
@@ -131,18 +155,19 @@ func (r *reading) pass(ctx context.Context) error {
 	return r.gap(ctx, r.end+1)
 }
 
-// give hands out the lines of a batch that are next.
+// give takes the lines of a batch that are next.
 func (r *reading) give(b *batch) error {
 	for i, line := range b.lines {
 		pos := b.first() + uint64(i)
 		if pos != r.from || pos > r.end {
 			continue
 		}
-		if err := r.f(pos, line, b.payload(i)); err != nil {
-			r.ended = true
-			return err
-		}
+		r.lines = append(r.lines, readLine{line, b.payload(i)})
+		r.size += len(line) + len(b.payload(i))
 		r.from++
+	}
+	if r.size >= readAhead {
+		return errAhead
 	}
 	return nil
 }
@@ -274,7 +299,7 @@ func (j *Journal) scan(ctx context.Context, subject string, from uint64, f func(
 			InactiveThreshold: 10 * time.Second, // it goes by itself
 		})
 		if err == nil {
-			messages, err = c.Messages(jetstream.PullMaxBytes(4 << 20))
+			messages, err = c.Messages(jetstream.PullMaxBytes(readAhead))
 		}
 		return err
 	})
