@@ -359,6 +359,7 @@ func (l *Loop) checkpoint() {
 	g := l.ledger
 	g.mu.Lock()
 	size, root, seq, due := g.tree.Size(), g.tree.Root(), g.seq, l.signer != nil && g.tree.Size() > g.signed
+	before := g.signed
 	g.signed = size
 	g.mu.Unlock()
 	if !due {
@@ -366,10 +367,13 @@ func (l *Loop) checkpoint() {
 	}
 	note, err := l.signer.Sign(size, root)
 	if err != nil {
-		l.sh.Logger.Error("checkpoint not signed", "stream", l.cfg.Name, "error", err)
-		return
+		l.sh.Logger.Error("checkpoint not signed; tried again soon", "stream", l.cfg.Name, "error", err)
 	}
-	l.writer.Put(&noteEntry{l, size, seq, root, note}) // if there is no room, the next will do
+	if err != nil || !l.writer.Put(&noteEntry{l, size, seq, root, note}) {
+		g.mu.Lock()
+		g.signed = before // the next try is due, though nothing may have come by then
+		g.mu.Unlock()
+	}
 }
 
 // at notes how far the journal has come, and wakes who follows it.

@@ -1,60 +1,51 @@
 package stream
 
 import (
-	"fmt"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"testing"
+	"time"
 
-	"github.com/framelock/relay/sync/marker"
+	"pgregory.net/rapid"
+
 	"github.com/framelock/relay/sync/window"
 )
 
-// A window may stay open while many others come and go.
-func TestLedgerKeepsReceiptsOfAnOpenWindow(t *testing.T) {
-	l := newLedger()
-	event := func(kind marker.Kind, name string) {
-		if err := l.event(kind, name, l.seq+1, []byte(name)); err != nil {
+// A receipt has the bytes that the standard library gives it.
+func TestReceiptIsPlainJSON(t *testing.T) {
+	name := rapid.StringMatching(`[A-Za-z0-9._:-]{1,64}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a := window.Action{
+			ID: name.Draw(t, "id"), Window: name.Draw(t, "window"), Verdict: window.Accepted,
+			Order: rapid.Uint64().Draw(t, "order"), Seen: rapid.Uint64().Draw(t, "seen"),
+			ReceivedAt: time.Unix(rapid.Int64Range(0, 1<<35).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC(),
+			Commitment: rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "commitment"),
+		}
+		if rapid.Bool().Draw(t, "rejected") {
+			a.Verdict, a.Reason = window.Rejected, window.ReasonSeenNotSent
+		}
+		salt := [window.SaltSize]byte(rapid.SliceOfN(rapid.Byte(), window.SaltSize, window.SaltSize).Draw(t, "salt"))
+		want, err := json.Marshal(struct {
+			Type       string    `json:"type"`
+			V          int       `json:"v"`
+			ID         string    `json:"id"`
+			Window     string    `json:"window"`
+			Verdict    string    `json:"verdict"`
+			Reason     string    `json:"reason,omitempty"`
+			Order      uint64    `json:"order"`
+			ReceivedAt time.Time `json:"received_at"`
+			Seen       uint64    `json:"seen"`
+			Salt       string    `json:"salt"`
+			Commitment string    `json:"commitment"`
+		}{
+			"receipt", 1, a.ID, a.Window, a.Verdict, a.Reason, a.Order, a.ReceivedAt, a.Seen, base64.StdEncoding.EncodeToString(salt[:]), a.Commitment,
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	event(marker.WindowOpen, "long")
-	l.action(&window.Action{Window: "long", Order: 1, Verdict: window.Accepted}, [window.SaltSize]byte{})
-	for i := range 3 * window.KeptClosed {
-		name := fmt.Sprint("w", i)
-		event(marker.WindowOpen, name)
-		l.action(&window.Action{Window: name, Order: uint64(i + 2), Verdict: window.Accepted}, [window.SaltSize]byte{})
-		event(marker.WindowClose, name)
-	}
-	event(marker.Void, "w190") // once more does not end it again
-	if l.receipt("long", 1) == nil {
-		t.Error("the receipt of a window that is still open is gone")
-	}
-	for i := range 3 * window.KeptClosed {
-		order, want := uint64(i+2), i >= 2*window.KeptClosed
-		if got := l.receipt(fmt.Sprint("w", i), order) != nil; got != want {
-			t.Errorf("receipt %d of a closed window is kept: %t, want %t", order, got, want)
+		if got := receiptOf(&a, salt); !bytes.Equal(got, want) {
+			t.Errorf("%s, want %s", got, want)
 		}
-	}
-	if len(l.receipts) != window.KeptClosed+1 || l.kept != window.KeptClosed {
-		t.Errorf("%d windows with %d receipts of closed ones", len(l.receipts), l.kept)
-	}
-}
-
-// What is refused costs who sends it nothing, so it must not cost the relay memory.
-func TestLedgerBoundsRejectedActions(t *testing.T) {
-	for _, reason := range []string{window.ReasonWindowClosed, window.ReasonLimitPerViewer, window.ReasonIDReused, window.ReasonWindowUnknown} {
-		l := newLedger()
-		if err := l.event(marker.WindowOpen, "w", 1, []byte("w")); err != nil {
-			t.Fatal(err)
-		}
-		const most = 2 * window.KeptRejected
-		for i := range uint64(most) {
-			l.action(&window.Action{Window: "w", Order: i + 1, Verdict: window.Rejected, Reason: reason}, [window.SaltSize]byte{})
-		}
-		if n := len(l.receipts["w"]) + len(l.rejected); n > window.KeptRejected {
-			t.Errorf("%s: %d receipts are kept of %d", reason, n, most)
-		}
-		if kept := l.receipt("w", most) != nil; kept != (reason != window.ReasonIDReused) {
-			t.Errorf("%s: the newest is kept: %t", reason, kept)
-		}
-	}
+	})
 }

@@ -1,0 +1,102 @@
+package stream
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/framelock/relay/sync/journal"
+	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/transcript"
+	"github.com/framelock/relay/sync/window"
+)
+
+// A window may stay open while many others come and go.
+func TestLedgerKeepsReceiptsOfAnOpenWindow(t *testing.T) {
+	l := newLedger()
+	event := func(kind marker.Kind, name string) {
+		if err := l.event(kind, name, l.seq+1, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	event(marker.WindowOpen, "long")
+	l.action(&window.Action{Window: "long", Order: 1, Verdict: window.Accepted}, [window.SaltSize]byte{})
+	for i := range 3 * window.KeptClosed {
+		name := fmt.Sprint("w", i)
+		event(marker.WindowOpen, name)
+		l.action(&window.Action{Window: name, Order: uint64(i + 2), Verdict: window.Accepted}, [window.SaltSize]byte{})
+		event(marker.WindowClose, name)
+	}
+	event(marker.Void, "w190") // once more does not end it again
+	if l.receipt("long", 1) == nil {
+		t.Error("the receipt of a window that is still open is gone")
+	}
+	for i := range 3 * window.KeptClosed {
+		order, want := uint64(i+2), i >= 2*window.KeptClosed
+		if got := l.receipt(fmt.Sprint("w", i), order) != nil; got != want {
+			t.Errorf("receipt %d of a closed window is kept: %t, want %t", order, got, want)
+		}
+	}
+	if len(l.receipts) != window.KeptClosed+1 || l.kept != window.KeptClosed {
+		t.Errorf("%d windows with %d receipts of closed ones", len(l.receipts), l.kept)
+	}
+}
+
+// What is refused costs who sends it nothing, so it must not cost the relay memory.
+func TestLedgerBoundsRejectedActions(t *testing.T) {
+	for _, reason := range []string{window.ReasonWindowClosed, window.ReasonLimitPerViewer, window.ReasonIDReused, window.ReasonWindowUnknown} {
+		l := newLedger()
+		if err := l.event(marker.WindowOpen, "w", 1, []byte("w")); err != nil {
+			t.Fatal(err)
+		}
+		const most = 2 * window.KeptRejected
+		for i := range uint64(most) {
+			l.action(&window.Action{Window: "w", Order: i + 1, Verdict: window.Rejected, Reason: reason}, [window.SaltSize]byte{})
+		}
+		if n := len(l.receipts["w"]) + len(l.rejected); n > window.KeptRejected {
+			t.Errorf("%s: %d receipts are kept of %d", reason, n, most)
+		}
+		if kept := l.receipt("w", most) != nil; kept != (reason != window.ReasonIDReused) {
+			t.Errorf("%s: the newest is kept: %t", reason, kept)
+		}
+	}
+}
+
+// awayOnce is a key kept elsewhere that cannot be reached the first time.
+type awayOnce struct {
+	ed25519.PrivateKey
+	asked *int
+}
+
+func (k awayOnce) Sign(r io.Reader, message []byte, o crypto.SignerOpts) ([]byte, error) {
+	if *k.asked++; *k.asked == 1 {
+		return nil, errors.New("the key is away")
+	}
+	return k.PrivateKey.Sign(r, message, o)
+}
+
+// A checkpoint that could not be signed is not forgotten, even if no event follows.
+func TestCheckpointIsTriedAgain(t *testing.T) {
+	key := awayOnce{ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), new(int)}
+	signer, err := transcript.NewSigner("relay.example.com/wheel/1", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Loop{
+		sh: Shell{Logger: slog.New(slog.DiscardHandler)}, ledger: newLedger(), signer: signer,
+		writer: journal.NewWriter(forgetful{}, journal.WriterOptions{}),
+	}
+	if err := l.ledger.event(marker.Marker, "", 1, []byte("e")); err != nil {
+		t.Fatal(err)
+	}
+	for try, want := range []int{0, 1, 1} {
+		l.checkpoint()
+		if got := l.writer.Backlog(); got != want {
+			t.Errorf("try %d: %d checkpoints, want %d", try+1, got, want)
+		}
+	}
+}
