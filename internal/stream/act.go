@@ -73,11 +73,7 @@ func (l *Loop) receive(a *act) {
 	} else {
 		l.intake.Lock()
 		a.ReceivedAt = l.sh.Now().UTC()
-		select {
-		case <-l.done:
-			reason = window.ReasonOverloaded
-		case l.acts <- a:
-		default:
+		if l.ended() || !l.queue(a) {
 			reason = window.ReasonOverloaded
 		}
 		l.intake.Unlock()
@@ -85,6 +81,26 @@ func (l *Loop) receive(a *act) {
 	if reason != "" {
 		l.sh.Metrics.Acted(window.Rejected, reason)
 		a.reply(refusal(a.ID, a.Window, reason))
+	}
+}
+
+// ended reports whether the loop takes nothing any more. While l.intake is held that
+// does not change.
+func (l *Loop) ended() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *Loop) queue(a *act) bool {
+	select {
+	case l.acts <- a:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/framelock/relay/sync/journal"
 	"github.com/framelock/relay/sync/marker"
@@ -98,5 +99,41 @@ func TestCheckpointIsTriedAgain(t *testing.T) {
 		if got := l.writer.Backlog(); got != want {
 			t.Errorf("try %d: %d checkpoints, want %d", try+1, got, want)
 		}
+	}
+}
+
+// The loop asks for leases while another relay has the stream and viewers have filled
+// the queue of wishes: it must not wait for itself.
+func TestLeaseThatIsRefusedDoesNotHoldTheLoopUp(t *testing.T) {
+	l := &Loop{
+		sh: Shell{Logger: slog.New(slog.DiscardHandler)}, wishes: make(chan func(), 1), done: make(chan struct{}),
+		writer: journal.NewWriter(forgetful{}, journal.WriterOptions{}),
+	}
+	l.writer.Close()
+	l.wishes <- func() {}
+	returned := make(chan struct{})
+	go func() { l.Lease(journal.Lease{}); close(returned) }()
+	select {
+	case <-returned:
+	case <-time.After(5 * time.Second):
+		t.Error("the loop waits for itself")
+		<-l.wishes
+		<-returned
+	}
+}
+
+// What comes while the loop ends gets its answer, and is not queued where nobody looks.
+func TestActionAtTheEndIsAnswered(t *testing.T) {
+	l := &Loop{
+		sh: Shell{Now: time.Now, Metrics: &world{}}, acts: make(chan *act, 64), done: make(chan struct{}),
+		writer: journal.NewWriter(forgetful{}, journal.WriterOptions{}),
+	}
+	close(l.done)
+	answers := 0
+	for range cap(l.acts) {
+		l.Submit(marker.ActRequest{ID: "a", Window: "w"}, "anna", func([]byte) { answers++ })
+	}
+	if answers != cap(l.acts) {
+		t.Errorf("%d of %d actions were answered", answers, cap(l.acts))
 	}
 }

@@ -299,7 +299,12 @@ type leaseEntry struct {
 func (e *leaseEntry) Encode() (line, erasable []byte) { return e.lease.Line(), nil }
 
 func (e *leaseEntry) Durable(_ uint64, err error) {
-	e.l.wish(func() { e.l.core.Leased(e.lease, err) })
+	told := func() { e.l.core.Leased(e.lease, err) }
+	if err != nil {
+		e.l.try(told) // put may say so on the loop itself, which cannot wait for itself
+		return
+	}
+	e.l.wish(told)
 }
 
 // waitEntry says when everything before it is durable.
