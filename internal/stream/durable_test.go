@@ -137,3 +137,36 @@ func TestActionAtTheEndIsAnswered(t *testing.T) {
 		t.Errorf("%d of %d actions were answered", answers, cap(l.acts))
 	}
 }
+
+// A receipt has the salt, which is erased with what a viewer sent. There is none after
+// a restart, rather than one that the viewer never got.
+func TestNoReceiptWithoutItsSalt(t *testing.T) {
+	tb := newTable(t)
+	tb.frame(true, 2)
+	tb.open(marker.OpenRequest{Window: "w"})
+	tb.frame(false, 2)
+	for _, id := range []string{"1", "2"} {
+		if got := tb.viewerActs(id, "w", tb.core.sent); got.Verdict != "accepted" {
+			t.Fatal(got)
+		}
+	}
+	p := newPast(tb.core.cfg.StateLimit)
+	for i, line := range tb.lines {
+		var erasable []byte
+		if a, err := window.DecodeAction(line); err == nil && a.Order == 2 {
+			salt := [window.SaltSize]byte{7}
+			again := *a
+			again.Commitment = window.Commitment(salt, []byte(`17`))
+			line, erasable = again.Encode(), window.Payload{Order: 2, Salt: salt, Data: []byte(`17`)}.Encode()
+		}
+		if err := p.line(uint64(i+1), line, erasable); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := p.ledger.receipt("w", 1); got != nil {
+		t.Errorf("of an erased action: %s", got)
+	}
+	if p.ledger.receipt("w", 2) == nil {
+		t.Error("the receipt of the other is gone")
+	}
+}

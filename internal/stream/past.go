@@ -138,21 +138,21 @@ func (p *past) action(line, erasable []byte) error {
 	if err != nil {
 		return err
 	}
-	var salt [window.SaltSize]byte
+	var payload window.Payload
 	if erasable != nil {
-		p, err := window.DecodePayload(erasable)
-		if err != nil {
+		if payload, err = window.DecodePayload(erasable); err != nil {
 			return err
 		}
-		if err := p.Open(a); err != nil {
+		if err := payload.Open(a); err != nil {
 			return err
 		}
-		salt = p.Salt
 	}
 	if err := p.book.Restore(a); err != nil {
 		return err
 	}
-	p.ledger.action(a, salt)
+	if erasable != nil { // the salt went with the payload, and with it the receipt
+		p.ledger.action(a, payload.Salt)
+	}
 	return nil
 }
 
