@@ -22,13 +22,19 @@ const (
 	// retransmission is how many milliseconds what was lost takes to be sent again. It
 	// does not grow: a viewer that was away for a while gets its events soon after.
 	retransmission = 1000
+	// leastWindow is how many bytes may be under way to a viewer whatever was lost: without
+	// it events wait for seconds on a path that loses every twentieth packet, because each
+	// time-out leaves room for one packet (RFC 9260, section 7.2.3). It is what a few
+	// hundred milliseconds of events take, and little beside the media.
+	leastWindow = 32 << 10
 )
 
 // converse opens the data channels and reads what the viewer says, until the
 // session ends.
 func (t *Transport) converse(conn *dtls.Conn) error {
 	a, err := sctp.ClientWithOptions(sctp.WithNetConn(conn), sctp.WithLoggerFactory(t.endpoint.logs),
-		sctp.WithMaxReceiveBufferSize(receiveWindow), sctp.WithMaxReassemblyQueueEntries(maxPieces), sctp.WithMaxMessageSize(maxSent), sctp.WithRTOMax(retransmission))
+		sctp.WithMaxReceiveBufferSize(receiveWindow), sctp.WithMaxReassemblyQueueEntries(maxPieces), sctp.WithMaxMessageSize(maxSent), sctp.WithRTOMax(retransmission),
+		sctp.WithMinCwnd(leastWindow))
 	if err != nil {
 		if errors.Is(err, sctp.ErrAssociationClosedBeforeConn) {
 			return nil // the viewer left

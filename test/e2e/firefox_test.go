@@ -31,7 +31,7 @@ func TestFirefoxVP8(t *testing.T) {
 // firefox starts Firefox on a page, which reports to the proxy that is returned.
 func (c *scenario) firefox(path string) (proxy *ReportingProxy, stop func()) {
 	c.Helper()
-	proxy = NewReportingProxy(c.world.HTTP, "page")
+	proxy = NewReportingProxy(c.world.viewersHandler(), "page")
 	profile, err := FirefoxProfile(c.world.Dir)
 	c.must(err)
 	executable, err := Find("firefox-esr", "firefox")

@@ -207,8 +207,14 @@ func (j *judge) place(r *croupier.Record, meant int, h hit) {
 		}
 	case h.position < meant:
 		v.wrong("%s: meant for frame %d, drawn before it on %d", r.ID, r.Frame, number(h.position))
+	case h.fired.Late && h.fired.Frames != h.position-meant:
+		v.wrong("%s: meant for frame %d, drawn on %d, late, but the SDK says by %d frames", r.ID, r.Frame, number(h.position), h.fired.Frames)
+	case h.fired.Late && !j.at[meant] && j.firstAfter(meant) == h.position:
+		v.wrong("%s: frame %d was never drawn, and drawn on the next, %d, it is said to be late", r.ID, r.Frame, number(h.position))
+	case j.at[meant] && !h.fired.Late:
+		v.wrong("%s: meant for frame %d, which was drawn without it; drawn on %d, and not said to be late", r.ID, r.Frame, number(h.position))
 	case j.at[meant]:
-		v.wrong("%s: meant for frame %d, which was drawn without it; drawn on %d (late %v)", r.ID, r.Frame, number(h.position), h.fired.Late)
+		v.Late++
 	case j.firstAfter(meant) != h.position && !h.fired.Late:
 		v.wrong("%s: meant for frame %d, drawn on %d although %d was drawn before", r.ID, r.Frame, number(h.position), number(j.firstAfter(meant)))
 	case j.firstAfter(meant) != h.position:

@@ -191,7 +191,7 @@ func (c *scenario) open(path string, width, height int) {
 	c.must(err)
 	c.browser, err = StartBrowser(BrowserConfig{Executable: executable, Width: width, Height: height, Dir: c.world.Dir, Pages: cmp.Or(c.pages, "page")})
 	c.must(err)
-	c.must(c.browser.Goto(c.world.URL(path)))
+	c.must(c.browser.Goto(c.world.Page(path)))
 }
 
 // chromium is the need for a Chromium.

@@ -31,6 +31,8 @@ type World struct {
 	Record bool
 	// StudioFlags are further flags of the relay's own studio.
 	StudioFlags []string
+	// Network is what viewers' media and pages go through; none if nil.
+	Network *Network
 
 	HTTP         string // address of the viewer-facing listener, once the relay runs
 	udp          string // address of the viewers' media
@@ -221,6 +223,9 @@ func (w *World) Close() error {
 		if p != nil {
 			errs = append(errs, p.Stop())
 		}
+	}
+	if w.Network != nil {
+		errs = append(errs, w.Network.Close())
 	}
 	return errors.Join(errs...)
 }
