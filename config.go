@@ -24,6 +24,7 @@ type Config struct {
 	Auth       AuthConfig              `yaml:"auth"`
 	State      StateConfig             `yaml:"state"`
 	Transcript TranscriptConfig        `yaml:"transcript"`
+	Drain      DrainConfig             `yaml:"drain"`
 	Streams    map[string]StreamConfig `yaml:"streams"` // by stream name: [a-z0-9][a-z0-9._-]{0,62}
 
 	// Logger receives the relay's log; nil discards it.
@@ -180,6 +181,14 @@ type WitnessConfig struct {
 	File string   `yaml:"file"` // gets each as a line
 }
 
+// DrainConfig is how a relay that is told to stop takes leave of its viewers.
+type DrainConfig struct {
+	// Grace is how long their sessions go on at most, after they were told, while they
+	// look for another relay; the relay stops sooner if all have left. New ones are
+	// refused meanwhile. 0 to 5 min; 0 ends sessions at once, and not everybody hears why.
+	Grace time.Duration `yaml:"grace"`
+}
+
 // StreamConfig is one stream: a table, with its camera and microphone.
 type StreamConfig struct {
 	RTP RTPConfig `yaml:"rtp"` // the encoder, or the primary of two
@@ -284,6 +293,7 @@ func DefaultConfig() Config {
 		Media:      MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, Gather: time.Millisecond, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
 		Admin:      AdminConfig{Listen: "127.0.0.1:9090"},
 		Transcript: TranscriptConfig{Origin: "framelock.local"},
+		Drain:      DrainConfig{Grace: time.Second},
 		Streams:    map[string]StreamConfig{},
 	}
 }

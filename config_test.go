@@ -51,6 +51,7 @@ var fields = map[string]struct{ def, bad string }{
 	"transcript.key_file":                    {"", "config.go"},
 	"transcript.witness.urls":                {"[]", "[ftp://witness]"},
 	"transcript.witness.file":                {"", "missing/notes"},
+	"drain.grace":                            {"1s", "301s"},
 	"streams.table-1.hold":                   {"0s", "2.1s"},
 	"streams.table-1.capture_offset":         {"0s", "-3s"},
 	"streams.table-1.history":                {"10s", "999ms"},
@@ -235,11 +236,11 @@ func load(t *testing.T, text string, env ...string) (*Config, error) {
 func TestLoadErrors(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"unknown key", "http:\n  lisen: \":80\"\n", `relay.yaml:2: http.lisen: unknown key; did you mean "listen"? (allowed: listen, tls, origins)`},
-		{"unknown group", "htpp: {}\n", `relay.yaml:1: htpp: unknown key; did you mean "http"? (allowed: http, media, admin, auth, state, transcript, streams)`},
+		{"unknown group", "htpp: {}\n", `relay.yaml:1: htpp: unknown key; did you mean "http"? (allowed: http, media, admin, auth, state, transcript, drain, streams)`},
 		{"deep", "streams:\n  wheel:\n    rtp:\n      video:\n        codek: vp8\n", `relay.yaml:5: streams.wheel.rtp.video.codek: unknown key; did you mean "codec"? (allowed: codec, listen, payload_type, ssrc, fmtp)`},
 		{"in a list", "auth:\n  tokens:\n    - file: a\n      scope: [mark]\n", `relay.yaml:4: auth.tokens[0].scope: unknown key; did you mean "scopes"? (allowed: name, file, scopes, streams, shared)
 relay.yaml:3: auth.tokens[0].file: "a" cannot be read: no such file or directory (allowed: the name of a file)`},
-		{"programmatic", "logger: x\n", `relay.yaml:1: logger: unknown key (allowed: http, media, admin, auth, state, transcript, streams)`},
+		{"programmatic", "logger: x\n", `relay.yaml:1: logger: unknown key (allowed: http, media, admin, auth, state, transcript, drain, streams)`},
 		{"no unit", "streams: {wheel: {hold: 200}}", `relay.yaml:1: streams.wheel.hold: "200" has no unit; write 200s or 200ms`},
 		{"not a duration", "streams: {wheel: {hold: soon}}", `relay.yaml:1: streams.wheel.hold: "soon" is not a duration such as "1.5s" or "200ms"`},
 		{"not a number", "media:\n  max_udp_payload: big", `relay.yaml:2: media.max_udp_payload: "big" is not a whole number`},
@@ -251,7 +252,7 @@ relay.yaml:3: auth.tokens[0].file: "a" cannot be read: no such file or directory
 		{"value for a list", "http:\n  origins: a", "relay.yaml:2: http.origins: must be a list"},
 		{"value for a group", "http: 8080", "relay.yaml:1: http: must be a group of keys"},
 		{"two documents", "http: {}\n---\nmedia: {}\n", "relay.yaml:3: only one YAML document is read; remove the second"},
-		{"control characters", "\"\\e[31m\": 1\n", "relay.yaml:1: �[31m: unknown key (allowed: http, media, admin, auth, state, transcript, streams)"},
+		{"control characters", "\"\\e[31m\": 1\n", "relay.yaml:1: �[31m: unknown key (allowed: http, media, admin, auth, state, transcript, drain, streams)"},
 		{"merge of nothing", "<<: *h\n", `relay.yaml:1: "h" is an alias of nothing`},
 		{"merge of itself", "http: &h\n  <<: *h\n", `relay.yaml:2: http: "<<" merges too much, or itself`},
 		{"alias of nothing", "http: *h\n", `relay.yaml:1: "h" is an alias of nothing`},

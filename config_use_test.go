@@ -35,7 +35,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	for _, group := range []any{
 		Config{}, HTTPConfig{}, TLSConfig{}, MediaConfig{}, PlayoutDelay{}, AdminConfig{}, AuthConfig{},
-		TokenConfig{}, StateConfig{}, StreamConfig{}, RecordConfig{}, RTPConfig{}, VideoConfig{}, AudioConfig{}, BackupConfig{}, SecondPathConfig{},
+		TokenConfig{}, StateConfig{}, DrainConfig{}, StreamConfig{}, RecordConfig{}, RTPConfig{}, VideoConfig{}, AudioConfig{}, BackupConfig{}, SecondPathConfig{},
 	} {
 		for field := range reflect.TypeOf(group).Fields() {
 			if field.IsExported() && !read[field.Name] {

@@ -34,6 +34,7 @@ func (c *Config) Validate() error {
 	v.auth(&c.Auth)
 	v.state(&c.State)
 	v.transcript(&c.Transcript)
+	inRange(&v, "drain.grace", c.Drain.Grace, 0, 5*time.Minute)
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
 		s := c.Streams[name]
 		v.stream("streams."+name, name, &s)

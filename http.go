@@ -28,7 +28,9 @@ import (
 func (r *Relay) viewerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/whep/", whep.Handler(r, r.tokens, whep.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log, Clock: r.now}))
-	api := control.Handler(directory{r}, r.tokens, control.Options{Origins: r.cfg.HTTP.Origins, Logger: r.log, Logs: directory{r}})
+	api := control.Handler(directory{r}, r.tokens, control.Options{
+		Origins: r.cfg.HTTP.Origins, Logger: r.log, Logs: directory{r}, Draining: r.draining,
+	})
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/", pages(web.FS()))
@@ -268,6 +270,12 @@ func (r *Relay) adminHandler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		select {
+		case <-r.draining:
+			say(w, http.StatusServiceUnavailable, "draining\n")
+			return
+		default:
+		}
+		select {
 		case <-r.ready:
 			if why := r.unready(); why != "" {
 				say(w, http.StatusServiceUnavailable, why)
@@ -284,7 +292,7 @@ func (r *Relay) adminHandler() http.Handler {
 	// Who reaches this listener may do everything, or has shown a token of scope admin.
 	mux.Handle("/v1/", control.Handler(directory{r}, auth.Open{
 		Scopes: []auth.Scope{auth.Read, auth.Admin}, Loopback: isLoopback(r.cfg.Admin.Listen),
-	}, control.Options{Logger: r.log}))
+	}, control.Options{Logger: r.log, Draining: r.draining}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -52,10 +52,11 @@ type Relay struct {
 
 	people pseudonyms
 
-	ready   chan struct{}
-	started atomic.Bool
-	addrs   Addrs
-	ports   ports
+	ready    chan struct{}
+	draining chan struct{} // closed when Run is told to end
+	started  atomic.Bool
+	addrs    Addrs
+	ports    ports
 	// Sockets come from here, so that tests can run on a network of their own.
 	listenMedia func(address string) (udp.Conn, error)
 	listenRTP   func(t forward.Track, address string, mux bool, pool *packet.Pool, now func() time.Time) (*ingest.Listener, error)
@@ -90,7 +91,7 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r := &Relay{
 		cfg: cfg, log: cfg.Logger, now: cfg.Clock, streams: map[string]*Stream{}, sessions: newSessions(),
-		ready: make(chan struct{}), listenRTP: ingest.Listen,
+		ready: make(chan struct{}), draining: make(chan struct{}), listenRTP: ingest.Listen,
 		listenMedia: udp.Listen,
 	}
 	if r.log == nil {
@@ -122,8 +123,10 @@ func New(cfg Config) (*Relay, error) {
 	return r, nil
 }
 
-// Run works until ctx ends, and returns when everything that it started has
-// ended: nil, or what went wrong. A Relay runs once.
+// Run works until ctx ends. Then it drains: it tells viewers, takes no more of them,
+// and goes on until all have left, but not for longer than Config.Drain.Grace. It
+// returns when everything that it started has ended: nil, or what went wrong. A Relay
+// runs once.
 func (r *Relay) Run(ctx context.Context) error {
 	if r.started.Swap(true) {
 		return errors.New("the relay has run already: make a new one")

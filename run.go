@@ -31,9 +31,11 @@ const (
 	sessionGrace  = 5 * time.Second // for viewers' sessions to say goodbye
 )
 
-// serve works on open sockets until ctx ends or something fails, then ends it all
-// in the order of the flow: inputs, streams, sessions, shards.
-func (r *Relay) serve(ctx context.Context) (err error) {
+// serve works on open sockets until stop ends and it has drained, or something fails,
+// then ends it all in the order of the flow: inputs, streams, sessions, shards.
+func (r *Relay) serve(stop context.Context) (err error) {
+	ctx, end := context.WithCancel(context.WithoutCancel(stop))
+	defer end()
 	ended := make(chan struct{})
 	var readErr error
 	go func() { defer close(ended); readErr = r.ports.endpoint.Run() }()
@@ -89,6 +91,7 @@ func (r *Relay) serve(ctx context.Context) (err error) {
 	}
 	group.Go(func() error { return r.serveHTTP(ctx, r.ports.http, r.wrapped(), true) })
 	group.Go(func() error { return r.serveHTTP(ctx, r.ports.admin, r.adminGuarded(), false) })
+	group.Go(func() error { defer end(); r.drain(stop, ctx, loops); return nil })
 	close(r.ready)
 	r.log.Info("ready", "http", r.addrs.HTTP, "udp", r.addrs.UDP, "admin", r.addrs.Admin, "streams", len(r.names))
 	err = group.Wait()

@@ -23,8 +23,8 @@ type sessions struct {
 	mu     sync.Mutex
 	open   map[string]session
 	places placement
-	empty  chan struct{} // closed when the last session has left, while closing
-	closed bool
+	closed bool          // takes no more
+	empty  chan struct{} // closed when the last session has left after that
 }
 
 type session struct {
@@ -34,7 +34,9 @@ type session struct {
 	shard  int
 }
 
-func newSessions() *sessions { return &sessions{open: map[string]session{}} }
+func newSessions() *sessions {
+	return &sessions{open: map[string]session{}, empty: make(chan struct{})}
+}
 
 // errStopping is what viewers hear who come while the relay stops.
 var errStopping = fmt.Errorf("%w: the relay is stopping", whep.ErrBusy)
@@ -148,31 +150,40 @@ func (s *sessions) find(id string) (session, bool) {
 func (s *sessions) left(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.open[id]; ok {
-		s.places.leave(e.stream, e.shard)
-		delete(s.open, id)
+	e, ok := s.open[id]
+	if !ok {
+		return
 	}
-	if s.closed && len(s.open) == 0 && s.empty != nil {
+	s.places.leave(e.stream, e.shard)
+	delete(s.open, id)
+	if s.closed && len(s.open) == 0 {
 		close(s.empty)
-		s.empty = nil
 	}
+}
+
+// refuse takes no more sessions. The channel is closed when the last one has left.
+func (s *sessions) refuse() (empty <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return s.empty
+	}
+	s.closed = true
+	if len(s.open) == 0 {
+		close(s.empty)
+	}
+	return s.empty
 }
 
 // closeAll ends every session and waits, but not for longer than grace.
 func (s *sessions) closeAll(reason string, grace time.Duration) {
+	empty := s.refuse()
 	s.mu.Lock()
-	s.closed = true
 	var viewers []*egress.Viewer
 	for _, e := range s.open {
 		if e.viewer != nil {
 			viewers = append(viewers, e.viewer)
 		}
-	}
-	empty := make(chan struct{})
-	if len(s.open) > 0 {
-		s.empty = empty
-	} else {
-		close(empty)
 	}
 	s.mu.Unlock()
 	for _, v := range viewers {
@@ -182,4 +193,11 @@ func (s *sessions) closeAll(reason string, grace time.Duration) {
 	case <-empty:
 	case <-time.After(grace):
 	}
+}
+
+// count returns how many sessions there are.
+func (s *sessions) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
 }

@@ -73,7 +73,9 @@ func newServeCmd(g *globalFlags) *cobra.Command {
 		Use:   "serve -c FILE",
 		Short: "Run the relay",
 		Long: `Run the relay with a configuration file (see relay config init) until it is
-interrupted or told to terminate; viewers are then sent off properly.
+interrupted or told to terminate (SIGTERM). Then it tells its viewers, who look for
+another relay, and goes on for at most drain.grace, until all have left. A second
+signal ends it at once.
 
 Every key can also be set from the environment (RELAY_HTTP__LISTEN for http.listen,
 RELAY_STREAMS__WHEEL__HOLD for streams.wheel.hold). A flag overrides the

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -72,6 +73,19 @@ func (l *Loop) snapshot(now time.Time) (state.Snapshot, error) {
 	return s, err
 }
 
+var drainingNotice = []byte(`{"type":"notice","code":"draining","text":"This relay stops soon."}`)
+
+// Drain tells viewers that the relay will stop; who gets a snapshot later is told with
+// it. When it returns, the message is on its way.
+func (l *Loop) Drain(ctx context.Context) {
+	_, _ = ask(ctx, l, func() (struct{}, error) { // a loop that has ended has nobody to tell
+		l.draining = true
+		l.Tell(egress.Message{Bytes: drainingNotice, Channel: egress.Events})
+		l.flush(l.sh.Now())
+		return struct{}{}, nil
+	})
+}
+
 // parts returns a viewer's snapshot, in messages.
 func (l *Loop) parts(v *egress.Viewer, now time.Time) [][]byte {
 	s, err := l.snapshot(now)
@@ -81,6 +95,9 @@ func (l *Loop) parts(v *egress.Viewer, now time.Time) [][]byte {
 		}
 		var parts [][]byte
 		if parts, err = s.Parts(snapshotPart); err == nil {
+			if l.draining {
+				parts = append(parts, drainingNotice)
+			}
 			return parts
 		}
 	}

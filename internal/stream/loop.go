@@ -106,6 +106,7 @@ type Loop struct {
 	waiting   map[*egress.Viewer]bool // for a keyframe
 	watching  map[*egress.Viewer]bool
 	shards    map[*egress.Shard]int // viewers on each; none has no entry
+	draining  bool                  // the relay will stop
 	gate      forward.Gate
 	gather    forward.Gather
 	tail      *tail

@@ -113,6 +113,9 @@ type Options struct {
 	Heartbeat time.Duration
 	// WriteTimeout is how long a reader of events may block a write: 10 s.
 	WriteTimeout time.Duration
+	// Draining is closed when the relay has been told to stop: readers of events are
+	// told. Nil never is.
+	Draining <-chan struct{}
 	// Logs are served below /v1/streams/{stream}/log; nil serves none.
 	Logs Logs
 	// MaxSubscribers is how many callers may follow events at a time: 1,024.

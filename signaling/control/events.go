@@ -85,10 +85,16 @@ func (h *handler) send(ctx context.Context, w http.ResponseWriter, events <-chan
 	}
 	heartbeat := time.NewTicker(h.opts.Heartbeat)
 	defer heartbeat.Stop()
+	draining := h.opts.Draining
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-draining:
+			draining = nil
+			if !write(drainingNotice) {
+				return
+			}
 		case <-heartbeat.C:
 			if !write([]byte(":\n\n")) {
 				return
@@ -108,6 +114,10 @@ func (h *handler) send(ctx context.Context, w http.ResponseWriter, events <-chan
 		}
 	}
 }
+
+// drainingNotice says that the relay will stop. It is named, so that who reads events
+// alone does not get it, and has no id, so that they resume where they were.
+var drainingNotice = []byte("event: notice\n" + `data: {"type":"notice","code":"draining","text":"This relay stops soon."}` + "\n\n")
 
 // frame writes an event as a server-sent one.
 func frame(event []byte) ([]byte, error) {

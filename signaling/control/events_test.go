@@ -131,6 +131,25 @@ func TestEventsHeartbeat(t *testing.T) {
 	ended(t, s)
 }
 
+// Who reads events is told once that the relay stops, and goes on reading.
+func TestEventsTellOfTheEnd(t *testing.T) {
+	s := newTable(t)
+	draining := make(chan struct{})
+	_, body := follow(t, s, Options{Draining: draining}, "/v1/streams/wheel/events", nil)
+	message(t, body)
+	close(draining)
+	want := "event: notice\ndata: {\"type\":\"notice\",\"code\":\"draining\",\"text\":\"This relay stops soon.\"}\n"
+	if got := message(t, body); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	s.events <- []byte(`{"seq":7}`)
+	if got := message(t, body); got != "id: 7\ndata: {\"seq\":7}\n" {
+		t.Errorf("then %q", got)
+	}
+	close(s.events)
+	ended(t, s)
+}
+
 func TestEventsEndWithTheCaller(t *testing.T) {
 	s := newTable(t)
 	response, body := follow(t, s, Options{}, "/v1/streams/wheel/events", nil)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -8,7 +9,21 @@ import (
 // A relay that is killed in mid-stream and started again continues where it was:
 // timestamps and sequence numbers only go forward, no viewer takes it for a liar,
 // and the player comes back by itself.
-func TestRelayRestart(t *testing.T) {
+func TestRelayRestart(t *testing.T) { restart(t, (*Process).Kill) }
+
+// The same where the relay is told to stop: it tells its viewers before it goes.
+func TestRelayDrains(t *testing.T) {
+	c, page := restart(t, (*Process).Stop)
+	told := slices.IndexFunc(page.Notices, func(n Said) bool { return n.Code == "draining" })
+	over := slices.IndexFunc(page.Statuses, func(s Said) bool { return s.Status == "reconnecting" })
+	if told < 0 || over < 0 || page.Statuses[over].At < page.Notices[told].At {
+		c.Fatalf("notices %+v, statuses %+v: want to be told before the session ends", page.Notices, page.Statuses)
+	}
+	c.figure("told %.0f ms before the session ended", page.Statuses[over].At-page.Notices[told].At)
+}
+
+// restart ends the relay, starts it again, and looks at what the page saw.
+func restart(t *testing.T, end func(*Process) error) (*scenario, *PageLog) {
 	c := begin(t, 2*time.Minute, chromium)
 	w := c.world
 	c.must(w.StartRelay(c.ctx, "h264"))
@@ -18,7 +33,7 @@ func TestRelayRestart(t *testing.T) {
 	c.open("/e2e/play.html?stream="+w.Stream, 800, 600)
 	c.must(c.browser.Wait(`play.log.drawn.filter((d) => d.fired.length > 0).length > 60`, 20*time.Second))
 
-	c.must(w.relay.Kill())
+	c.must(end(w.relay))
 	var gone, back float64
 	c.must(c.browser.Evaluate(`performance.now()`, &gone))
 	c.must(w.StartRelay(c.ctx, "h264"))
@@ -40,10 +55,11 @@ func TestRelayRestart(t *testing.T) {
 	}
 	for _, s := range page.Statuses {
 		if s.Status == "live" && s.At > gone {
-			c.figure("down for %.1f s; the picture came back %.1f s after the kill, %.1f s after the relay", (back-gone)/1000, (s.At-gone)/1000, (s.At-back)/1000)
+			c.figure("down for %.1f s; the picture came back %.1f s after the end, %.1f s after the relay", (back-gone)/1000, (s.At-gone)/1000, (s.At-back)/1000)
 			break
 		}
 	}
+	return c, &page
 }
 
 // forward holds everything that came before and after the restart against the

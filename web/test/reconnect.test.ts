@@ -231,6 +231,39 @@ describe("what asks for it", () => {
     expect(switches[0]!.reason).toBe("the relay is stopping");
   });
 
+  it("a relay that drains, as long as that takes", async () => {
+    await plays();
+    answer = () => new Response("{}", { status: 503, headers: { "Retry-After": "2" } });
+    peer(0).channel("events").says({ type: "notice", code: "draining", text: "" });
+    for (let n = 2; n < 120; n++) {
+      await vi.advanceTimersByTimeAsync(500);
+      first.presents(low32(at(n)));
+    }
+    expect(posted).toBeGreaterThan(6);
+    answer = created;
+    for (let n = 120, before = posted; posted === before && n < 160; n++) {
+      await vi.advanceTimersByTimeAsync(500);
+      first.presents(low32(at(n)));
+    }
+    const made = FakePeer.all.at(-1)!;
+    made.becomes("connected");
+    joins(made, 170);
+    FakeVideo.copies.at(-1)!.presents(low32(at(170)));
+    expect([switches.at(-1)?.seamless, player.status, statuses.includes("reconnecting")]).toEqual([true, "live", false]);
+  });
+
+  it("a relay that drains and is gone, after a pause of which a second is chance", async () => {
+    vi.mocked(Math.random).mockReturnValue(0.9);
+    await plays();
+    peer(0).channel("events").says({ type: "notice", code: "draining", text: "" });
+    await vi.advanceTimersByTimeAsync(100);
+    peer(0).becomes("failed");
+    await vi.advanceTimersByTimeAsync(900);
+    expect(posted).toBe(1);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(posted).toBe(2);
+  });
+
   it("a connection in doubt", async () => {
     await plays();
     peer(0).becomes("disconnected");

@@ -79,7 +79,7 @@ export interface StatusChange {
 
 /** How long a connected player waits for the snapshot before it shows pictures without one. */
 const SNAPSHOT_PATIENCE_MS = 1_500;
-/** So many times a new session is tried beside one that still plays. */
+/** So many times a new session is tried beside one that still plays and goes on to. */
 const MAKE_ATTEMPTS = 5;
 /** A relay that drains tells all viewers at once: they spread over this time. */
 const DRAIN_SPREAD_MS = 1_000;
@@ -105,6 +105,7 @@ export class FramelockPlayer {
   private next: { session: Session; reason: string } | undefined; // being made beside it
   private timer: ReturnType<typeof setTimeout> | undefined; // of the next try, of either kind
   private tries = 0;
+  private draining = false; // the relay of the present session stops soon
   private tracks: AudioTrack[] = [];
 
   constructor(video: HTMLVideoElement, private readonly options: PlayerOptions = {}) {
@@ -123,7 +124,9 @@ export class FramelockPlayer {
       this.tracks = tracks.filter((t) => t.kind === "audio").map(({ track, codec, language }) => ({ track, codec, language }));
     });
     events.on("notice", ({ code, text }) => {
-      if (code === "draining") this.later(Math.random() * DRAIN_SPREAD_MS, () => this.make(text || "the relay is draining"));
+      if (code !== "draining" || this.draining) return;
+      this.draining = true;
+      if (!this.next) this.later(Math.random() * DRAIN_SPREAD_MS, () => this.make(text || "the relay is draining"));
     });
   }
 
@@ -226,6 +229,7 @@ export class FramelockPlayer {
   /** A session in place of none. */
   private open(): void {
     const session = (this.current = this.session());
+    this.draining = false;
     this.framelock.connect(session.pc);
     // Pictures are shown once the state is known: however busy the page is, no frame
     // is presented before the snapshot has been taken in.
@@ -290,6 +294,7 @@ export class FramelockPlayer {
     this.current = session;
     this.connected(session);
     this.tries = 0;
+    this.draining = false;
     this.pause.reset();
     this.videos.exchange();
     if (!this.video.muted) this.play(this.video); // some browsers stop what is unmuted
@@ -310,7 +315,9 @@ export class FramelockPlayer {
       this.halt();
       return this.become("failed", reason);
     }
-    this.later(Math.max(error?.retryAfterMs ?? 0, this.backoff.next(Math.random())), () => this.open());
+    const pause = Math.max(error?.retryAfterMs ?? 0, this.backoff.next(Math.random()));
+    // The sessions of a relay that has stopped end in the same moment.
+    this.later(pause + (this.draining ? Math.random() * DRAIN_SPREAD_MS : 0), () => this.open());
   }
 
   /** The session beside the present one came to nothing. The present one goes on as long as it can. */
@@ -318,7 +325,7 @@ export class FramelockPlayer {
     this.next = undefined;
     this.framelock.abandon();
     this.videos.release();
-    if (!this.current || error?.final || ++this.tries >= MAKE_ATTEMPTS) return void (this.tries = 0);
+    if (!this.current || error?.final || (++this.tries >= MAKE_ATTEMPTS && !this.draining)) return void (this.tries = 0);
     this.later(Math.max(error?.retryAfterMs ?? 0, this.pause.next(Math.random())), () => this.make(reason));
   }
 

@@ -87,6 +87,7 @@ export declare class FramelockPlayer {
     private next;
     private timer;
     private tries;
+    private draining;
     private tracks;
     constructor(video: HTMLVideoElement, options?: PlayerOptions);
     /** Where the player stands. */
