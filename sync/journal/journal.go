@@ -327,6 +327,9 @@ func (j *Journal) append(ctx context.Context, build func() (*record, error)) err
 			}
 		default:
 			j.uncertain = true
+			if errors.As(err, new(jetstream.JetStreamError)) { // what an operator can mend, such as an account that is full
+				err = unavailable(err)
+			}
 			return err
 		}
 	}

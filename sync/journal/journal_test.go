@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 var testTime = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -293,5 +295,45 @@ func TestLimitOfAJournal(t *testing.T) {
 	}
 	if n := len(contents(t, j, 1)); n != 1+stored {
 		t.Errorf("%d lines, want %d", n, 1+stored)
+	}
+}
+
+// The operator of a cluster gives an account more room: until then nothing is durable,
+// and then the relay goes on by itself.
+func TestLimitOfAnAccount(t *testing.T) {
+	n, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	t.Cleanup(func() { n.Shutdown(); n.WaitForShutdown() })
+	if !n.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	room := func(bytes int64) {
+		t.Helper()
+		limits := server.JetStreamAccountLimits{MaxMemory: -1, MaxStore: bytes, MaxStreams: -1, MaxConsumers: -1}
+		if err := n.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": limits}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room(200 << 10)
+	j := open(t, start(t, Options{URL: n.ClientURL(), Replicas: 1}))
+	line := [][]byte{make([]byte, 50<<10)}
+	for err == nil {
+		_, err = j.Append(t.Context(), line, nil)
+	}
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "limits exceeded") {
+		t.Fatalf("%v", err)
+	}
+	before := len(contents(t, j, 1))
+	room(1 << 20)
+	if _, err := j.Append(t.Context(), line, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(contents(t, j, 1)); got != before+1 {
+		t.Errorf("%d lines, want %d", got, before+1)
 	}
 }
