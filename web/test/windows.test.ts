@@ -57,6 +57,34 @@ describe("WindowBook", () => {
     }
   });
 
+  it("does not depend on the order of arrival, the opening included", () => {
+    // The first copy of the opening was lost: those of what followed come before the one that is sent again.
+    const random = new Random(8);
+    const want = book(...life);
+    for (let i = 0; i < 30; i++) {
+      const b = book(...random.shuffle([...life]));
+      for (const n of [9, 10, 100, 107]) expect(b.at("w", at(n))).toEqual(want.at("w", at(n)));
+    }
+    const early = book(...life.slice(1));
+    expect(early.all(at(107))).toEqual([]);
+    expect(early.changes(at(107))).toEqual([]);
+  });
+
+  it("opens a new window of a name that has ended", () => {
+    const again = [
+      event(11, at(1010), { kind: "window.open", window: "w", data: { ...rules, closes_ts: at(1100) } }),
+      event(12, at(1100), { kind: "window.closing", window: "w", data: { close_ts: at(1100), reason: "deadline" } }),
+    ];
+    for (const order of [again, again.toReversed()]) {
+      const b = book(...life, ...order);
+      expect([1009, 1010, 1099, 1100].map((n) => b.at("w", at(n))?.phase)).toEqual([undefined, "open", "open", "closing"]);
+      expect(b.at("w", at(1010))?.result).toBeUndefined();
+    }
+    // What a new session's snapshot lists as pending is no new window.
+    const b = book(...life, life[0]!);
+    expect(b.at("w", at(107))?.phase).toBe("closed");
+  });
+
   it("tells each change once", () => {
     const b = book(...life);
     const told: string[] = [];

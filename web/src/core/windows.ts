@@ -51,6 +51,12 @@ interface Fact {
   ts: number;
 }
 
+/** Of a window whose opening has not come. */
+const NOT_OPENED = Infinity;
+
+/** The events that end a window. */
+const ENDS: ReadonlySet<string> = new Set(["window.closing", "window.close", "void"]);
+
 interface Entry {
   window: string;
   openSeq: number;
@@ -86,21 +92,34 @@ export class WindowBook {
     }
   }
 
-  /** Takes an event; one that is not about a window changes nothing. */
+  /**
+   * Takes an event; one that is not about a window changes nothing. How a window ends
+   * may be told before that it opened. A name may be used again once its window has ended.
+   */
   apply(event: FramelockEvent): void {
     const { window, seq, ts } = event;
     if (window === undefined) return;
     const data = isObject(event.data) ? event.data : {};
-    const entry = this.entries.get(window);
+    let entry = this.entries.get(window);
     if (event.kind === "window.open") {
-      if (entry) return; // as the snapshot had it
+      const end = entry?.close ?? entry?.void;
+      if (entry && entry.openTs !== NOT_OPENED && !(end && end.seq < seq)) return; // as the snapshot had it
+      this.entries.delete(window); // the newest comes last
       this.entries.set(window, {
-        window, openSeq: seq, openTs: ts, rules: rulesOf(data), closing: undefined, close: undefined, void: undefined, told: undefined,
+        window, openSeq: seq, openTs: ts, rules: rulesOf(data), told: undefined,
+        closing: later(entry?.closing, seq), close: later(entry?.close, seq), void: later(entry?.void, seq),
       });
       this.forget();
       return;
     }
-    if (!entry) return;
+    if (!entry) {
+      if (!ENDS.has(event.kind)) return;
+      entry = {
+        window, openSeq: NOT_OPENED, openTs: NOT_OPENED, rules: rulesOf({}), closing: undefined, close: undefined, void: undefined, told: undefined,
+      };
+      this.entries.set(window, entry);
+      this.forget();
+    }
     if (event.kind === "window.closing") entry.closing = { seq, ts, closeTs: count(data.close_ts) || ts };
     if (event.kind === "window.close") {
       const closeTs = count(data.close_ts) || ts;
@@ -158,6 +177,11 @@ export class WindowBook {
       closed--;
     }
   }
+}
+
+/** A fact about a window that opened with seq; one from before is about an earlier window of that name. */
+function later<F extends Fact>(fact: F | undefined, seq: number): F | undefined {
+  return fact && fact.seq > seq ? fact : undefined;
 }
 
 function endOf(e: Entry): number | undefined {

@@ -47,7 +47,10 @@ export declare class WindowBook {
     private entries;
     /** Takes a snapshot: what it does not list and was not closed has been closed meanwhile, unseen from here. */
     begin(snapshot: Snapshot, sameLog: boolean): void;
-    /** Takes an event; one that is not about a window changes nothing. */
+    /**
+     * Takes an event; one that is not about a window changes nothing. How a window ends
+     * may be told before that it opened. A name may be used again once its window has ended.
+     */
     apply(event: FramelockEvent): void;
     /** Events from..to never happened. */
     void(from: number, to: number): void;
