@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/framelock/relay"
 	"github.com/framelock/relay/internal/croupier"
 )
 
@@ -26,18 +27,23 @@ func newMarkCmd() *cobra.Command {
 		Long: `Publish an event on the frame of a stream that --at names, and print the frame
 that it was bound to. Every viewer shows the event in that very frame.
 
-Frames are named in one of four ways:
+Frames are named in one of six ways:
   next                   the next frame that comes (the default)
   ts:N                   by the stream's own timestamp, as events and clocks give it
   capture:TIME           the first frame captured at or after a time, in RFC 3339
   source:SSRC/TS         by the SSRC and RTP timestamp that the studio sends
+  timecode:HH:MM:SS:FF   by the SMPTE timecode that its video carries; HH:MM:SS;FF
+                         for drop-frame
+  sei:TIME               by the precision time stamp (MISP) that its video carries
+The last two need an encoder that writes them; relay streams show says what comes.
 A frame that has not come yet is waited for; one that has left can still be named
 while the relay remembers it.
 
 An --id makes repeating safe: the same id and event again gives the same answer.`,
 		Example: `  relay mark wheel --kind outcome --data '{"pocket":17}'
   relay mark wheel --id r1 --at capture:2026-11-22T12:00:00.25Z --patch '{"phase":"result"}'
-  relay mark wheel --at source:3735928559/90000 --data '"goal"' -o json`,
+  relay mark wheel --at source:3735928559/90000 --data '"goal"' -o json
+  relay mark wheel --at timecode:10:11:12:13 --kind outcome --data '{"pocket":17}'`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
@@ -61,7 +67,7 @@ An --id makes repeating safe: the same id and event again gives the same answer.
 	out.add(cmd)
 	cmd.Flags().StringVar(&m.ID, "id", "", "name of the event (default: a random one)")
 	cmd.Flags().StringVar(&m.Kind, "kind", "marker", "marker, state, outcome or void")
-	cmd.Flags().StringVar(&at, "at", "next", "the frame: next, ts:N, capture:TIME or source:SSRC/TS")
+	cmd.Flags().StringVar(&at, "at", "next", "the frame: next, ts:N, capture:TIME, source:SSRC/TS, timecode:HH:MM:SS:FF or sei:TIME")
 	cmd.Flags().StringVar(&data, "data", "", "the event's data, as JSON")
 	cmd.Flags().StringVar(&patch, "patch", "", "what it changes in the stream's state, as a JSON merge patch")
 	cmd.Flags().StringVar(&m.Window, "window", "", "the window that it belongs to")
@@ -96,6 +102,12 @@ func printResolved(w *tabwriter.Writer, r croupier.Resolved, again bool) {
 	}
 	fmt.Fprintf(w, "\nframe\t%d\tts %d, epoch %d\n", r.Frame, r.TS, r.Epoch)
 	fmt.Fprintf(w, "captured\t%s\twithin %s, by %s\n", r.CaptureTime.Format(time.RFC3339Nano), milliseconds(r.ErrorMS), r.Clock)
+	if r.Timecode != "" {
+		fmt.Fprintf(w, "timecode\t%s\tthat the frame carries\n", r.Timecode)
+	}
+	if !r.SEITime.IsZero() {
+		fmt.Fprintf(w, "SEI time\t%s\tthat the frame carries\n", r.SEITime.Format(time.RFC3339Nano))
+	}
 	if r.LateMS > 0 {
 		fmt.Fprintf(w, "late\t%s\tthe frame had left already\n", milliseconds(r.LateMS))
 	}
@@ -103,7 +115,7 @@ func printResolved(w *tabwriter.Writer, r croupier.Resolved, again bool) {
 
 // parseAt reads the --at flag.
 func parseAt(text string) (croupier.At, error) {
-	const allowed = "(allowed: next, ts:N, capture:TIME, source:SSRC/TS)"
+	const allowed = "(allowed: next, ts:N, capture:TIME, source:SSRC/TS, timecode:HH:MM:SS:FF, sei:TIME)"
 	kind, value, _ := strings.Cut(text, ":")
 	switch kind {
 	case "next":
@@ -115,8 +127,16 @@ func parseAt(text string) (croupier.At, error) {
 			return croupier.At{TS: n}, nil
 		}
 		return croupier.At{}, usagef("--at %q: %q is not a timestamp %s", text, value, allowed)
-	case "capture":
+	case "timecode":
+		if _, ok := relay.ParseTimecode(value); ok {
+			return croupier.At{Timecode: value}, nil
+		}
+		return croupier.At{}, usagef("--at %q: %q is not a timecode such as 10:11:12:13, or 10:11:12;13 for drop-frame %s", text, value, allowed)
+	case "capture", "sei":
 		t, err := time.Parse(time.RFC3339Nano, value)
+		if err == nil && kind == "sei" {
+			return croupier.At{SEITime: &t}, nil
+		}
 		if err == nil {
 			return croupier.At{CaptureTime: &t}, nil
 		}

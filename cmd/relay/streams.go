@@ -43,6 +43,9 @@ type streamInfo struct {
 		Packets uint64 `json:"packets"`
 		Lost    uint64 `json:"lost"`
 		Foreign uint64 `json:"foreign"`
+
+		Timecode string    `json:"timecode"`
+		SEITime  time.Time `json:"sei_time"`
 	} `json:"tracks"`
 }
 
@@ -165,5 +168,11 @@ func printStream(w *tabwriter.Writer, s *streamInfo) {
 	fmt.Fprintf(w, "hold\t%s\n", milliseconds(s.HoldMS))
 	for _, t := range s.Tracks {
 		fmt.Fprintf(w, "track %s\t%s, SSRC %d from %s: %d packets, %d lost\n", t.Track, t.Codec, t.SSRC, t.Source, t.Packets, t.Lost)
+		if t.Timecode != "" {
+			fmt.Fprintf(w, "\ttimecode %s\n", t.Timecode)
+		}
+		if !t.SEITime.IsZero() {
+			fmt.Fprintf(w, "\tSEI time %s\n", t.SEITime.Format(time.RFC3339Nano))
+		}
 	}
 }

@@ -75,7 +75,7 @@ closes it by itself; without, it is closed with "relay windows close".`,
 	}
 	client.add(cmd)
 	out.add(cmd)
-	cmd.Flags().StringVar(&at, "at", "next", "the frame: next, ts:N, capture:TIME or source:SSRC/TS")
+	cmd.Flags().StringVar(&at, "at", "next", "the frame: next, ts:N, capture:TIME, source:SSRC/TS, timecode:HH:MM:SS:FF or sei:TIME")
 	cmd.Flags().DurationVar(&after, "after", 0, "close this long after the open frame, at most 24h")
 	cmd.Flags().StringVar(&until, "until", "", "close with the first frame captured at this time, in RFC 3339")
 	cmd.Flags().DurationVar(&grace, "grace", 0, "take actions on earlier frames for this long after the close, at most 1s")
@@ -140,7 +140,7 @@ func newWindowsEndCmd(verb, short string, end endWindow) *cobra.Command {
 	}
 	client.add(cmd)
 	out.add(cmd)
-	cmd.Flags().StringVar(&at, "at", "next", "the frame: next, ts:N, capture:TIME or source:SSRC/TS; to close on, one that has not left")
+	cmd.Flags().StringVar(&at, "at", "next", "the frame: next, ts:N, capture:TIME, source:SSRC/TS, timecode:HH:MM:SS:FF or sei:TIME; to close on, one that has not left")
 	return cmd
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,6 +311,52 @@ func TestParameterSetsInSDP(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Labels count on over the second from the time of day, and the log has what the
+// stream has: read here by their place in the SEI message.
+func TestSEITimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(24*time.Hour - 1500*time.Millisecond) // synctest's clock begins at midnight UTC
+		w := newWire()
+		c := testConfig(w)
+		log := &bytes.Buffer{}
+		c.SEITimes, c.Frames, c.Log = true, 61, log
+		if err := Run(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+		lines := bytes.Split(bytes.TrimSpace(log.Bytes()), []byte("\n"))[1:]
+		if len(lines) != 61 {
+			t.Fatalf("%d frames are logged", len(lines))
+		}
+		for i, line := range lines {
+			var r Record
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprintf("23:59:%02d:%02d", 58+(15+i)/30, (15+i)%30)
+			if i >= 45 {
+				want = fmt.Sprintf("00:00:00:%02d", i-45)
+			}
+			if r.Timecode != want || r.SEITime.UnixMicro() != r.CaptureTime.UnixMicro() {
+				t.Errorf("frame %d: timecode %s, SEI time %v of %v; want %s", i, r.Timecode, r.SEITime, r.CaptureTime, want)
+			}
+		}
+		sei := 0
+		for _, p := range packetsOf(t, w.to(videoTo)) {
+			if bytes.Contains(p.Payload, []byte("MISPmicrosectime")) {
+				sei++
+			}
+		}
+		if sei != 61 {
+			t.Errorf("%d SEI messages, want one a frame", sei)
+		}
+	})
+	c := Default()
+	c.Codec, c.Video.To, c.SEITimes = "vp8", videoTo, true
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "SEITimes") {
+		t.Errorf("VP8 with SEI: %v", err)
+	}
 }
 
 // TestImpair wants the damage that was ordered, the same for the same seed, and

@@ -77,8 +77,11 @@ func (r *FrameTimes) Add(payload []byte, number uint64) (t FrameTime) {
 			t.merge(r.read(nal))
 		}
 	case nalFUA:
+		if len(payload) < 2 || payload[1]&nalTypeMask != nalSEI && payload[1]&nalTypeMask != nalSPS {
+			return t
+		}
 		u, err := parseFUA(payload)
-		if kind := u.header & nalTypeMask; err != nil || kind != nalSEI && kind != nalSPS {
+		if err != nil {
 			return t
 		}
 		if u.start {

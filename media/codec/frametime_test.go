@@ -128,6 +128,20 @@ func TestFrameTimesAllocateNothing(t *testing.T) {
 	}
 }
 
+func BenchmarkFrameTimes(b *testing.B) {
+	for name, payload := range map[string]string{"slice": "7c05aabb", "sei": studioSEI} {
+		b.Run(name, func(b *testing.B) {
+			var r FrameTimes
+			r.Reset(ParameterSets{unhex(b, studioSPS)})
+			p := unhex(b, payload)
+			b.ReportAllocs()
+			for n := uint64(0); b.Loop(); n++ {
+				r.Add(p, n)
+			}
+		})
+	}
+}
+
 // Whatever comes, what is said is a time of day, and cutting a unit into fragments
 // changes nothing.
 func FuzzFrameTimes(f *testing.F) {

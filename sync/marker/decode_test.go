@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/framelock/relay/sync/timeline"
 )
 
 func TestDecodeRequest(t *testing.T) {
@@ -23,6 +25,12 @@ func TestDecodeRequest(t *testing.T) {
 			Request{ID: "r", Kind: Void, At: At{Source: &SourceTime{SSRC: 4294967295}}}},
 		{"capture time", `{"id":"r","kind":"state","patch":{},"at":{"capture_time":"2030-01-02T03:04:05.123456789+01:00"}}`,
 			Request{ID: "r", Kind: State, Patch: []byte(`{}`), At: At{CaptureTime: shot}}},
+		{"timecode", `{"id":"r","at":{"timecode":"10:11:12:13"}}`,
+			Request{ID: "r", Kind: Marker, At: At{Timecode: &timeline.Timecode{Hours: 10, Minutes: 11, Seconds: 12, Frames: 13}}}},
+		{"drop-frame timecode", `{"id":"r","at":{"timecode":"00:00:00;00","track":"v0"}}`,
+			Request{ID: "r", Kind: Marker, At: At{Timecode: &timeline.Timecode{Drop: true}, Track: "v0"}}},
+		{"SEI time", `{"id":"r","at":{"sei_time":"2030-01-02T03:04:05.123456789+01:00"}}`,
+			Request{ID: "r", Kind: Marker, At: At{SEITime: shot}}},
 		{"largest ts", `{"id":"r","at":{"ts":9007199254740991},"data":null,"timeout_ms":0}`,
 			Request{ID: "r", Kind: Marker, At: At{TS: 1<<53 - 1}, Data: []byte(`null`)}},
 		{"name of 64", `{"id":"` + strings.Repeat("x", 64) + `","at":{"next":true}}`,
@@ -92,6 +100,14 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{`{"id":"r","at":{"capture_time":"2030-01-02T03:04:05,5Z"}}`, "at.capture_time"},
 		{`{"id":"r","at":{"capture_time":"1969-12-31T23:59:59Z"}}`, "at.capture_time"},
 		{`{"id":"r","at":{"capture_time":"9999-12-31T23:59:59Z"}}`, "at.capture_time"},
+		{`{"id":"r","at":{"timecode":"24:00:00:00"}}`, "at.timecode"},
+		{`{"id":"r","at":{"timecode":"10:11:12.13"}}`, "at.timecode"},
+		{`{"id":"r","at":{"timecode":101112}}`, "at.timecode"},
+		{`{"id":"r","at":{"timecode":null}}`, "at.timecode"},
+		{`{"id":"r","at":{"timecode":"10:11:12:13","next":true}}`, "at"},
+		{`{"id":"r","at":{"sei_time":"yesterday"}}`, "at.sei_time"},
+		{`{"id":"r","at":{"sei_time":"1969-12-31T23:59:59Z"}}`, "at.sei_time"},
+		{`{"id":"r","at":{"sei_time":"2030-01-02T03:04:05Z","ts":5}}`, "at"},
 		{`{"id":"r","kind":"state","at":{"next":true}}`, "patch"},
 		{`{"id":"r","at":{"next":true},"patch":null}`, "patch"},
 		{`{"id":"r","at":{"next":true},"patch":[]}`, "patch"},
@@ -138,6 +154,8 @@ func TestValidateRequestsOfTheLibrary(t *testing.T) {
 		{Request{ID: "r", At: At{TS: 1, CaptureTime: time.Unix(5, 0)}}, "at"},
 		{Request{ID: "r", At: At{TS: 1 << 53}}, "at.ts"},
 		{Request{ID: "r", At: At{CaptureTime: time.Unix(-1, 0)}}, "at.capture_time"},
+		{Request{ID: "r", At: At{SEITime: time.Unix(-1, 0)}}, "at.sei_time"},
+		{Request{ID: "r", At: At{Timecode: &timeline.Timecode{Seconds: 60}}}, "at.timecode"},
 	}
 	for _, tt := range tests {
 		err := tt.r.Validate()
@@ -184,6 +202,9 @@ func TestDigest(t *testing.T) {
 		"id":           func(r *Request) { r.ID = "s" },
 		"kind":         func(r *Request) { r.Kind = Marker },
 		"capture time": func(r *Request) { r.At.CaptureTime = time.Unix(1e9, 6) },
+		"timecode":     func(r *Request) { r.At = At{Timecode: &timeline.Timecode{}} },
+		"drop-frame":   func(r *Request) { r.At = At{Timecode: &timeline.Timecode{Drop: true}} },
+		"SEI time":     func(r *Request) { r.At = At{SEITime: base.At.CaptureTime} },
 		"next":         func(r *Request) { r.At = At{Next: true} },
 		"ts":           func(r *Request) { r.At = At{TS: 5} },
 		"source":       func(r *Request) { r.At = At{Source: &SourceTime{1, 2}} },
@@ -205,6 +226,8 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"id":"r1","kind":"outcome","at":{"track":"v0","ts":160000000000000},"data":{"pocket":17},"patch":{"round":null},"window":"w1","timeout_ms":10000}`))
 	f.Add([]byte(`{"id":"r","at":{"source":{"ssrc":1,"ts":2}}}`))
 	f.Add([]byte(`{"id":"r","at":{"capture_time":"2030-01-02T03:04:05.5Z"}}`))
+	f.Add([]byte(`{"id":"r","at":{"timecode":"10:11:12;13"}}`))
+	f.Add([]byte(`{"id":"r","at":{"sei_time":"2030-01-02T03:04:05.5Z"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := DecodeRequest(b)
 		if err != nil {
