@@ -69,6 +69,9 @@ type Estimator struct {
 
 	backlog float64   // bits that wait for the path at the time drained
 	drained time.Time // of the last packet
+
+	strained time.Time // when a burst last was too much for the path
+	held     float64   // bits that wait for their turn
 }
 
 // arrival is the newest packet that was received.
@@ -207,6 +210,9 @@ func (e *Estimator) judge(n *news, since time.Duration, now time.Time) {
 	over := n.over()
 	wait := time.Duration(over.over) * tick
 	e.pressed = heavy || wait >= pressure
+	if e.pressed || n.rate > 0 || n.lost >= burstLoss {
+		e.strained = now
+	}
 	e.makeRoom(wait, n.lost, heavy, was, now)
 	if over.number != 0 {
 		e.recount(over, now)
@@ -298,12 +304,13 @@ func (e *Estimator) Estimate() float64 { return e.rate }
 // had to wait for each other, or were dropped.
 func (e *Estimator) Limited() bool { return e.limited }
 
-// Backlog returns how long the path needs for what it has been given so far.
+// Backlog returns how long the path needs for what it has been given so far, and for
+// what waits for its turn.
 func (e *Estimator) Backlog(now time.Time) time.Duration {
 	if e.rate == 0 {
 		return 0
 	}
-	return time.Duration(e.waiting(now) / e.rate * float64(time.Second))
+	return time.Duration((e.waiting(now) + e.held) / e.rate * float64(time.Second))
 }
 
 // roundTrip returns the shortest time between a packet and feedback on it.

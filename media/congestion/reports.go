@@ -59,6 +59,9 @@ func (e *Estimator) Report(lost float64, rtt time.Duration, now time.Time) {
 	}
 	delivered := bits * (1 - lost) / since.Seconds()
 	e.pressed = queue > reportQueue || heavy(lost*packets, packets, 1)
+	if e.pressed || lost*packets >= burstLoss {
+		e.strained = now
+	}
 	if e.pressed {
 		e.yield(delivered, queue, now)
 	} else {

@@ -1,6 +1,8 @@
 package egress
 
 import (
+	"time"
+
 	"github.com/framelock/relay/media/forward"
 )
 
@@ -50,23 +52,22 @@ func (s *Shard) shed(a *audience) {
 // carries it.
 func (s *Shard) send(v *Viewer, packets []forward.Packet, inTurn bool) {
 	n, now := 0, s.set.Now()
+	pace := v.path.Pace(now)
+	spread := pace > 0 || len(v.held) > 0
 	for i := range packets {
 		p := &packets[i]
-		if p.Track == forward.Video && (!v.live || inTurn && !s.admits(v, p, now)) {
-			continue
+		if p.Track == forward.Video {
+			if !v.live || inTurn && !s.admits(v, p, now) {
+				continue
+			}
+			if !p.Retransmitted {
+				v.evidence.frame(p)
+				if spread && s.holds(v, p, pace, now) {
+					continue
+				}
+			}
 		}
-		o := &s.out[n]
-		if !v.outgoing(p, s.set.PlayoutDelay, o) {
-			continue
-		}
-		if p.Track == forward.Video && !p.Retransmitted {
-			v.evidence.frame(p)
-		}
-		v.depart(o, v.tracks[p.Track].TransportSequence, now)
-		if n++; n == len(s.out) {
-			s.flush(v, n)
-			n = 0
-		}
+		n = s.put(v, p, n, now)
 	}
 	if n > 0 {
 		s.flush(v, n)
@@ -78,6 +79,21 @@ func (s *Shard) send(v *Viewer, packets []forward.Packet, inTurn bool) {
 		v.begun = true
 		v.Source.Began(v, now.Sub(v.Opened), v.told)
 	}
+}
+
+// put adds a viewer's copy of a packet to the n that are in out, and returns how
+// many then are.
+func (s *Shard) put(v *Viewer, p *forward.Packet, n int, now time.Time) int {
+	o := &s.out[n]
+	if !v.outgoing(p, s.set.PlayoutDelay, o) {
+		return n
+	}
+	v.depart(o, v.tracks[p.Track].TransportSequence, now)
+	if n++; n == len(s.out) {
+		s.flush(v, n)
+		return 0
+	}
+	return n
 }
 
 func (s *Shard) flush(v *Viewer, n int) {

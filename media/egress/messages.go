@@ -86,7 +86,7 @@ func (s *Shard) tick(now time.Time) time.Duration {
 	for _, a := range s.audience {
 		wait = min(wait, s.repeat(a, now))
 	}
-	return wait
+	return min(wait, s.takeTurns(now))
 }
 
 // repeat sends the copies that are due to the viewers that may need them.

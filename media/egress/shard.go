@@ -45,6 +45,7 @@ type Shard struct {
 	audience map[int]*audience // by stream
 	queue    *udp.Queue
 	round    []*Viewer // that a batch is being sent to
+	paced    []*Viewer // who have packets that wait for their turn
 	out      [sendBatch]Outgoing
 	rtcp     [64]byte
 	timer    *time.Timer
@@ -257,6 +258,7 @@ func (s *Shard) handle(m message) {
 			if v.blank || v.live || !s.resumes(v, s.set.Now()) {
 				break
 			}
+			s.letGo(v, s.set.Now()) // by the numbering of before
 			v.tracks[forward.Video].sequence.Skip()
 			v.live = true
 			s.send(v, m.packets, false)
@@ -309,6 +311,7 @@ func (s *Shard) end(v *Viewer, reason string) {
 	}
 	v.closed = true
 	defer v.abandon(reason)
+	v.forgetHeld()
 	if a := s.audience[v.Stream]; a != nil {
 		if i := slices.Index(a.viewers, v); i >= 0 {
 			a.viewers = slices.Delete(a.viewers, i, i+1)

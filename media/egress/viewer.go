@@ -78,6 +78,11 @@ type Viewer struct {
 	resends  forward.Resends
 
 	path      congestion.Estimator
+	pacer     congestion.Pacer
+	held      []held    // video that waits for its turn, in order
+	heldSize  int       // of that, in bytes on the wire
+	nextTurn  time.Time // of the first of it
+	paced     bool      // in the shard's list of those who have some
 	valve     congestion.Valve
 	congested bool   // as the viewer was last told
 	transport uint16 // transport-wide sequence number of the next packet
