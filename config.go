@@ -168,11 +168,16 @@ type TranscriptConfig struct {
 	// KeyFile holds the Ed25519 key, readable by its owner alone; it is made if it is
 	// not there. Empty means transcript.key in state.dir.
 	KeyFile string `yaml:"key_file"`
+	// PreviousKeyFile holds the key before, while it hands over to that of KeyFile; it is
+	// needed until the relay says that the new key signs.
+	PreviousKeyFile string `yaml:"previous_key_file"`
 	// Witness is who else is told of every checkpoint, so that not even the holder of
 	// the key can rewrite what was shown.
 	Witness WitnessConfig `yaml:"witness"`
 	// Key signs in place of the file's, for an embedder whose key is kept elsewhere.
 	Key crypto.Signer `yaml:"-"`
+	// PreviousKey stands for PreviousKeyFile in the same way.
+	PreviousKey crypto.Signer `yaml:"-"`
 }
 
 // WitnessConfig names witnesses.

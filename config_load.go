@@ -128,6 +128,7 @@ func (c *Config) resolvePaths(dir string) {
 	resolve(&c.State.Dir)
 	resolve(&c.State.Journal.CredentialsFile)
 	resolve(&c.Transcript.KeyFile)
+	resolve(&c.Transcript.PreviousKeyFile)
 	resolve(&c.Transcript.Witness.File)
 	for i := range c.Auth.Tokens {
 		resolve(&c.Auth.Tokens[i].File)

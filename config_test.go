@@ -49,6 +49,7 @@ var fields = map[string]struct{ def, bad string }{
 	"state.journal.replicas":                 {"0", "6"},
 	"transcript.origin":                      {"framelock.local", "a b"},
 	"transcript.key_file":                    {"", "config.go"},
+	"transcript.previous_key_file":           {"", "missing.key"},
 	"transcript.witness.urls":                {"[]", "[ftp://witness]"},
 	"transcript.witness.file":                {"", "missing/notes"},
 	"drain.grace":                            {"1s", "301s"},

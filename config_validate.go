@@ -192,6 +192,11 @@ func (v *validator) transcript(t *TranscriptConfig) {
 			v.fail("transcript.key_file", f, "holds no note signing key", "a file that the relay made, or one that is not there")
 		}
 	}
+	if f := t.PreviousKeyFile; f != "" {
+		if b, err := os.ReadFile(f); err != nil || !strings.HasPrefix(string(b), "PRIVATE+KEY+") {
+			v.fail("transcript.previous_key_file", f, "holds no note signing key", "the file that was transcript.key_file before")
+		}
+	}
 	for i, u := range t.Witness.URLs {
 		if p, err := url.Parse(u); err != nil || p.Scheme != "https" && p.Scheme != "http" || p.Host == "" || p.User != nil {
 			v.fail(fmt.Sprintf("transcript.witness.urls[%d]", i), u, "is not an address", "https://HOST/PATH or http://HOST/PATH, without a password")

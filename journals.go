@@ -3,6 +3,7 @@ package relay
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -64,8 +65,29 @@ func (r *Relay) transcripts() (func(stream string) *stream.Transcript, *signing.
 	if r.cfg.State.Dir == "" {
 		return func(string) *stream.Transcript { return nil }, witnesses, nil
 	}
-	key := c.Key
-	if key == nil {
+	key, previous, err := r.transcriptKeys()
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(name string) *stream.Transcript {
+		return &stream.Transcript{
+			Dir: r.cfg.State.Dir, Witness: witnesses.Push,
+			Signers: func(log marker.LogID) (signer, before *transcript.Signer, err error) {
+				origin := transcript.Origin(c.Origin, name, log)
+				if signer, err = transcript.NewSigner(origin, key); err == nil && previous != nil {
+					before, err = transcript.NewSigner(origin, previous)
+				}
+				return signer, before, err
+			},
+		}
+	}, witnesses, nil
+}
+
+// transcriptKeys returns the key that signs, which is made if it is not there, and the
+// one that may hand over to it, nil if there is none.
+func (r *Relay) transcriptKeys() (key, previous crypto.Signer, err error) {
+	c := r.cfg.Transcript
+	if key, previous = c.Key, c.PreviousKey; key == nil {
 		file := cmp.Or(c.KeyFile, filepath.Join(r.cfg.State.Dir, "transcript.key"))
 		made, created, err := signing.LoadKey(file, c.Origin)
 		if err != nil {
@@ -76,14 +98,12 @@ func (r *Relay) transcripts() (func(stream string) *stream.Transcript, *signing.
 		}
 		key = made
 	}
-	return func(name string) *stream.Transcript {
-		return &stream.Transcript{
-			Dir: r.cfg.State.Dir, Witness: witnesses.Push,
-			Signer: func(log marker.LogID) (*transcript.Signer, error) {
-				return transcript.NewSigner(transcript.Origin(c.Origin, name, log), key)
-			},
+	if previous == nil && c.PreviousKeyFile != "" {
+		if previous, _, err = signing.LoadKey(c.PreviousKeyFile, c.Origin); err != nil {
+			return nil, nil, err
 		}
-	}, witnesses, nil
+	}
+	return key, previous, nil
 }
 
 // pseudonyms gives people and sessions names that say nothing of them. The same

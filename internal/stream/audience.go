@@ -67,8 +67,8 @@ func (l *Loop) TellSnapshot(v *egress.Viewer) {
 // snapshot returns the state at the newest frame sent, with the head of the log.
 func (l *Loop) snapshot(now time.Time) (state.Snapshot, error) {
 	s, err := l.core.Snapshot(now)
-	if err == nil && l.signer != nil {
-		s.LogHead = l.core.logHead(l.signer.VerifierKey(), l.ledger.newestNote())
+	if err == nil && l.keys != nil {
+		s.LogHead = l.head()
 	}
 	return s, err
 }

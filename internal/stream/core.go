@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -89,9 +90,11 @@ type Core struct {
 	leasing  bool
 	leasedAt time.Time // when a lease was asked for last
 	resumed  bool      // an earlier run used this log: say so on the first frame
-	ids      *answers
-	pending  []*pending
-	hashes   []hashWanted
+	// keyNotice is the data of a notice that is to be published, nil if none is.
+	keyNotice json.RawMessage
+	ids       *answers
+	pending   []*pending
+	hashes    []hashWanted
 
 	schedules map[string]*schedule // of the windows that are not over
 	lastTS    uint64               // newest timestamp that the journal knew
@@ -316,6 +319,9 @@ func (c *Core) beginFrame(t *track, a forward.Arrival, ts, slot uint64, late boo
 	if c.resumed {
 		c.resumed = false
 		c.recovered(f, now)
+	}
+	if c.keyNotice != nil {
+		c.announceKey(f, now)
 	}
 	c.resolve(f, late, now)
 }

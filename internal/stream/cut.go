@@ -43,11 +43,6 @@ func (c *Core) Snapshot(now time.Time) (state.Snapshot, error) {
 	return s, nil
 }
 
-// logHead returns where a viewer of a snapshot begins to check the log.
-func (c *Core) logHead(key, note string) *state.LogHead {
-	return &state.LogHead{Size: c.tree.Size(), Frontier: c.tree.Frontier(), Key: key, Note: note}
-}
-
 // Burst returns what a joining viewer can decode from: the packets from the
 // newest keyframe on that have been forwarded, each with a reference. It is empty
 // if something is missing.

@@ -88,7 +88,7 @@ func TestCheckpointIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &Loop{
-		sh: Shell{Logger: slog.New(slog.DiscardHandler)}, ledger: newLedger(), signer: signer,
+		sh: Shell{Logger: slog.New(slog.DiscardHandler)}, ledger: newLedger(), keys: &keys{Handover: transcript.Handover{Now: signer}},
 		writer: journal.NewWriter(forgetful{}, journal.WriterOptions{}),
 	}
 	if err := l.ledger.event(marker.Marker, "", 1, []byte("e")); err != nil {

@@ -103,5 +103,14 @@ func (c *Core) recovered(f *timeline.Frame, now time.Time) {
 	}
 }
 
+// announceKey publishes the notice of a key that is to take over, as soon as there is a
+// frame for it.
+func (c *Core) announceKey(f *timeline.Frame, now time.Time) {
+	e := marker.Event{Kind: marker.Notice, ID: fmt.Sprintf("key-%d", c.seq+1), By: relayName, Data: c.keyNotice}
+	if c.publish(&e, f, now) == nil {
+		c.keyNotice = nil
+	}
+}
+
 // DropNoRecovered counts recovered events that could not be published.
 const DropNoRecovered = "recovered_unpublished"

@@ -33,6 +33,8 @@ type ledger struct {
 	next     int                          // of ring to be forgotten
 	signed   uint64                       // size of the tree of the newest checkpoint
 	note     string                       // that checkpoint
+	keys     []announcement               // of the log's signers, in order
+	newKey   *transcript.EventProof       // of the key whose first checkpoint is the newest; nil if that is not its first
 	lines    uint64                       // position of the newest line
 	grown    chan struct{}                // closed with the next line; nil if nobody waits for it
 	store    *tiles.Store                 // of the log as it is served; nil if it is not
@@ -55,6 +57,10 @@ func (l *ledger) event(kind marker.Kind, name string, seq uint64, b []byte) erro
 		l.receipts[name] = map[uint64][]byte{}
 	case kind == marker.WindowClose, kind == marker.Void && name != "":
 		l.end(name)
+	case kind == marker.Notice:
+		if err := l.announce(b); err != nil {
+			return err
+		}
 	}
 	if l.store == nil {
 		return nil
@@ -85,12 +91,19 @@ func (l *ledger) checkpoint(note string) error {
 		return err
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newKey = nil
+	if last := l.lastHandover(); last != nil && last.Note == l.note {
+		l.newKey = last
+	}
 	l.note, l.signed = note, max(l.signed, c.Size)
-	l.mu.Unlock()
 	if l.store == nil {
 		return nil
 	}
-	return l.store.SetCheckpoint(c, note)
+	if err := l.store.SetCheckpoint(c, note); err != nil {
+		return err
+	}
+	return l.prove(c.Size)
 }
 
 // action notes an action that is durable and returns its receipt.
@@ -131,13 +144,6 @@ func (l *ledger) newest() (uint64, <-chan struct{}) {
 		l.grown = make(chan struct{})
 	}
 	return l.lines, l.grown
-}
-
-// newestNote returns the newest checkpoint, empty if there is none.
-func (l *ledger) newestNote() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.note
 }
 
 // receiptOf returns the receipt for an action: always the same bytes. No value needs
@@ -197,7 +203,10 @@ func (e *eventEntry) Durable(pos uint64, err error) {
 	}
 	e.l.announce("event", pos, e.bytes)
 	e.l.ledger.at(pos)
-	if e.kind == marker.WindowClose {
+	switch {
+	case e.kind == marker.Notice && e.l.keys != nil:
+		e.l.keyAnnounced()
+	case e.kind == marker.WindowClose:
 		e.l.checkpoint()
 	}
 }
@@ -346,12 +355,12 @@ func (e *noteEntry) Durable(pos uint64, err error) {
 	}
 	l.ledger.at(pos)
 	l.sh.Transcript.Witness(e.note)
-	b, err := json.Marshal(struct {
-		Type string `json:"type"`
-		Size uint64 `json:"size"`
-		Seq  uint64 `json:"seq"`
-		Note string `json:"note"`
-	}{"checkpoint", e.size, e.seq, e.note})
+	l.ledger.mu.Lock()
+	newKey := l.ledger.newKey
+	l.ledger.mu.Unlock()
+	b, err := json.Marshal(transcript.Notification{
+		Type: "checkpoint", Size: e.size, Seq: e.seq, Note: e.note, Handover: newKey,
+	})
 	if err != nil {
 		panic(err) // a plain struct of ours
 	}
@@ -363,14 +372,15 @@ func (e *noteEntry) Durable(pos uint64, err error) {
 func (l *Loop) checkpoint() {
 	g := l.ledger
 	g.mu.Lock()
-	size, root, seq, due := g.tree.Size(), g.tree.Root(), g.seq, l.signer != nil && g.tree.Size() > g.signed
+	size, root, seq, due := g.tree.Size(), g.tree.Root(), g.seq, l.keys != nil && g.tree.Size() > g.signed
 	before := g.signed
 	g.signed = size
 	g.mu.Unlock()
 	if !due {
 		return
 	}
-	note, err := l.signer.Sign(size, root)
+	_, signer := l.keys.now()
+	note, err := signer.Sign(size, root)
 	if err != nil {
 		l.sh.Logger.Error("checkpoint not signed; tried again soon", "stream", l.cfg.Name, "error", err)
 	}
@@ -378,6 +388,10 @@ func (l *Loop) checkpoint() {
 		g.mu.Lock()
 		g.signed = before // the next try is due, though nothing may have come by then
 		g.mu.Unlock()
+		return
+	}
+	if next := l.keys.signed(size); next != nil {
+		l.sh.Logger.Info("another key signs the log from now on; the one before is needed no more", "stream", l.cfg.Name, "key", next.VerifierKey())
 	}
 }
 

@@ -53,8 +53,9 @@ type Shell struct {
 // Transcript is how a stream's log is signed and served.
 type Transcript struct {
 	Dir string // where the log's tiles are, and the size that was signed last
-	// Signer returns the signer of a log.
-	Signer func(log marker.LogID) (*transcript.Signer, error)
+	// Signers returns the signer of a log, and the one that may hand over to it, nil if
+	// there is none.
+	Signers func(log marker.LogID) (signer, previous *transcript.Signer, err error)
 	// Witness is told of each checkpoint. It does not wait.
 	Witness func(note string)
 }
@@ -86,7 +87,7 @@ type Loop struct {
 	core    *Core
 	writer  *journal.Writer
 	ledger  *ledger
-	signer  *transcript.Signer
+	keys    *keys // that sign the log; nil if nothing is signed
 	guard   *journal.Guard
 	media   chan delivery
 	reports chan ingest.SenderReport
@@ -150,11 +151,14 @@ func New(c Config, sh Shell) (*Loop, error) {
 	}
 	l.writer = journal.NewWriter(store, journal.WriterOptions{Now: sh.Now, MaxBacklog: 2 * backlogFull})
 	if sh.Transcript != nil {
-		if l.signer, err = sh.Transcript.Signer(lease.Log); err != nil {
+		if l.keys, err = newKeys(sh.Transcript, lease.Log, l.ledger); err != nil {
 			return nil, fmt.Errorf("stream %s: %w", c.Name, err)
 		}
 	}
 	l.core = NewCore(c, lease, earlier, sh.Pool, l)
+	if l.keys != nil {
+		l.core.keyNotice = l.keys.notice()
+	}
 	l.batch = l.batches.Get()
 	return l, nil
 }

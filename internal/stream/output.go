@@ -164,7 +164,7 @@ func (l *Loop) report(now time.Time) {
 		l.core.leasing = true
 		l.Lease(l.core.lease(l.core.durable.SeqEnd))
 	}
-	if l.signer != nil && now.Sub(l.signedAt) >= signSpacing {
+	if l.keys != nil && now.Sub(l.signedAt) >= signSpacing {
 		l.signedAt = now
 		l.put(&signEntry{l})
 	}

@@ -25,12 +25,8 @@ var ErrUnsigned = errors.New("this relay signs no transcript; set state.dir")
 // wanted and still there. It returns ErrUnsigned, marker.ErrNotOwner, ErrUnavailable or
 // ErrInboxFull with nothing written.
 func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
-	if l.signer == nil || l.sh.Journal == nil {
+	if l.keys == nil || l.sh.Journal == nil {
 		return ErrUnsigned
-	}
-	seal, err := transcript.SealSigner(l.signer)
-	if err != nil {
-		return err
 	}
 	// Whatever refuses does so before the first byte.
 	if err := l.Unready(); err != nil {
@@ -39,8 +35,13 @@ func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
 	if err := l.signNow(ctx); err != nil {
 		return err
 	}
+	first, signer := l.keys.now()
+	seal, err := transcript.SealSigner(signer)
+	if err != nil {
+		return err
+	}
 	x, err := transcript.NewExporter(w, transcript.Header{
-		Stream: l.cfg.Name, Log: l.core.log, Key: l.signer.VerifierKey(), ExportedAt: l.sh.Now(),
+		Stream: l.cfg.Name, Log: l.core.log, Key: first, ExportedAt: l.sh.Now(),
 	})
 	if err != nil {
 		return err

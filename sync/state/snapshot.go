@@ -33,7 +33,7 @@ type Snapshot struct {
 	Clock   Clock             `json:"clock"` // null in JSON while its TS is 0
 	Tracks  []Track           `json:"tracks"`
 	Windows []Window          `json:"windows"`            // those that are open or closing, in order of opening
-	LogHead *LogHead          `json:"log_head,omitempty"` // nil if the log is not signed
+	LogHead *transcript.Head  `json:"log_head,omitempty"` // nil if the log is not signed
 }
 
 // Window describes a window of the stream as it is now.
@@ -48,14 +48,6 @@ type Window struct {
 	Accepted int    `json:"accepted,omitempty"`
 	Rejected int    `json:"rejected,omitempty"`
 	Root     string `json:"root,omitempty"`
-}
-
-// LogHead is where a viewer begins to check the log (docs/transcript.md).
-type LogHead struct {
-	Size     uint64            `json:"size"`     // events up to the snapshot's seq
-	Frontier []transcript.Hash `json:"frontier"` // of the tree of that size
-	Key      string            `json:"key"`      // note verifier key of the checkpoints
-	Note     string            `json:"note"`     // newest signed checkpoint; may cover less, empty if there is none
 }
 
 // Clock ties the timeline to time of day.

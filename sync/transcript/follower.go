@@ -116,7 +116,7 @@ func (f *Follower) Event(e *marker.Event, bytes []byte) error {
 	case e.Seq != f.seq+1:
 		return fmt.Errorf("seq %d follows %d: %w", e.Seq, f.seq, ErrSeq)
 	}
-	key, announced, err := NewKey(e)
+	next, announced, err := NewKey(e)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (f *Follower) Event(e *marker.Event, bytes []byte) error {
 		f.keys = f.keys[:len(f.keys)-1] // its event is void
 	}
 	if announced {
-		f.keys = append(f.keys, nextKey{key, f.Size() - 1})
+		f.keys = append(f.keys, nextKey{next.Key, f.Size() - 1})
 	}
 	f.seq = e.Seq
 	return nil
@@ -175,40 +175,4 @@ func LastDurable(e *marker.Event) (uint64, error) {
 		return 0, fmt.Errorf(`recovered event %d has the data %.80s (allowed: {"last_durable":SEQ}): %w`, e.Seq, e.Data, ErrSeq)
 	}
 	return *data.LastDurable, nil
-}
-
-// keyNotice is the data of the notice event that announces a signer's successor. It
-// signs from the first checkpoint after the one by which its predecessor covered the
-// notice.
-type keyNotice struct {
-	Notice string `json:"notice"` // "transcript_key"
-	Key    string `json:"key"`    // note verifier key
-}
-
-const noticeOfKey = "transcript_key"
-
-// KeyNotice returns the data of the notice event that announces the next key. The
-// relay publishes it, has the old key sign a checkpoint that covers it, and lets the
-// new key sign from then on.
-func KeyNotice(verifierKey string) (json.RawMessage, error) {
-	if _, err := ParseKey(verifierKey); err != nil {
-		return nil, err
-	}
-	return json.Marshal(keyNotice{noticeOfKey, verifierKey})
-}
-
-// NewKey returns the verifier key that an event announces. ok is false for all
-// events but notices of a key.
-func NewKey(e *marker.Event) (key string, ok bool, err error) {
-	if e.Kind != marker.Notice {
-		return "", false, nil
-	}
-	var n keyNotice
-	if json.Unmarshal(e.Data, &n) != nil || n.Notice != noticeOfKey {
-		return "", false, nil
-	}
-	if _, err := ParseKey(n.Key); err != nil {
-		return "", false, fmt.Errorf("notice %d of a new key: %w", e.Seq, err)
-	}
-	return n.Key, true, nil
 }

@@ -141,31 +141,3 @@ func TestFollowFromSnapshot(t *testing.T) {
 		t.Error("a head without its frontier is taken")
 	}
 }
-
-func TestKeyNotice(t *testing.T) {
-	key := testSigner(t, testOrigin, 1).VerifierKey()
-	data, err := KeyNotice(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name string
-		e    marker.Event
-		ok   bool
-		err  bool
-	}{
-		{name: "a key", e: event(1, marker.Notice, string(data)), ok: true},
-		{name: "not a notice", e: event(1, marker.Marker, string(data))},
-		{name: "another notice", e: event(1, marker.Notice, `{"notice":"hold"}`)},
-		{name: "no data", e: event(1, marker.Notice, "")},
-		{name: "not a key", e: event(1, marker.Notice, `{"notice":"transcript_key","key":"x"}`), err: true},
-	} {
-		got, ok, err := NewKey(&tt.e)
-		if ok != tt.ok || (err != nil) != tt.err || ok && got != key {
-			t.Errorf("%s: %q, %v, %v", tt.name, got, ok, err)
-		}
-	}
-	if _, err := KeyNotice("x"); err == nil {
-		t.Error("a notice of no key is made")
-	}
-}

@@ -266,11 +266,7 @@ func TestKeyThatIsOnlyNamedIsNotTrusted(t *testing.T) {
 	trusted, first, second := testSigner(t, testOrigin, 0), testSigner(t, testOrigin, 5), testSigner(t, testOrigin, 6)
 	forger := newKeeper(t, 7, first).write(2, 3, nil)
 	for _, s := range []*Signer{trusted, second} {
-		data, err := KeyNotice(s.VerifierKey())
-		if err != nil {
-			t.Fatal(err)
-		}
-		forger.event(marker.Notice, "", data)
+		forger.event(marker.Notice, "", NewKeyNotice(s, first))
 	}
 	forger.durable = forger.tree.Clone()
 	forger.checkpoint()

@@ -180,11 +180,7 @@ func (k *keeper) crash() {
 
 // rotate hands over to another key.
 func (k *keeper) rotate(next *Signer) {
-	data, err := KeyNotice(next.VerifierKey())
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	k.event(marker.Notice, "", data)
+	k.event(marker.Notice, "", NewKeyNotice(next, k.signer))
 	k.durable = k.tree.Clone()
 	k.checkpoint()
 	k.signer = next

@@ -239,8 +239,8 @@ func (p *Prover) line(line []byte) error {
 		case e.Kind == marker.WindowClose && w != nil:
 			w.close = e.Seq
 		}
-		if key, ok, err := NewKey(&e); err == nil && ok {
-			p.Keys = append(p.Keys, key)
+		if n, ok, err := NewKey(&e); err == nil && ok {
+			p.Keys = append(p.Keys, n.Key)
 		}
 	case typeAction:
 		a, err := window.DecodeAction(line)

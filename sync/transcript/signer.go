@@ -112,7 +112,10 @@ type Head struct {
 	Size     uint64 `json:"size"`
 	Frontier []Hash `json:"frontier"`
 	Key      string `json:"key,omitempty"`  // verifier key of the signer
-	Note     string `json:"note,omitempty"` // the newest checkpoint; it may cover less
+	Note     string `json:"note,omitempty"` // the newest checkpoint of that key; it may cover less
+	// Handovers prove the notices of all keys after the log's first, oldest first, each
+	// signed by the key before.
+	Handovers []EventProof `json:"handovers,omitempty"`
 }
 
 // Notification tells viewers of a checkpoint, on the events channel.
@@ -121,4 +124,7 @@ type Notification struct {
 	Size uint64 `json:"size"`
 	Seq  uint64 `json:"seq"` // of the last event that it covers
 	Note string `json:"note"`
+	// Handover proves the notice of the key that signed Note, if its predecessor signed
+	// the checkpoint before.
+	Handover *EventProof `json:"handover,omitempty"`
 }

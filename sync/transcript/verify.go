@@ -195,10 +195,10 @@ func (v *verifier) event(line []byte) {
 			v.report.Stream+"/"+v.report.Log.String(), e.Stream+"/"+e.Log.String())
 	}
 	v.sequence(&e)
-	if key, ok, err := NewKey(&e); err != nil {
+	if n, ok, err := NewKey(&e); err != nil {
 		v.found(CodeKey, fmt.Sprintf("event %d announces a key that is none", e.Seq), "a note verifier key", err.Error())
 	} else if ok {
-		v.next = append(v.next, nextKey{key, v.tree.Size() - 1})
+		v.next = append(v.next, nextKey{n.Key, v.tree.Size() - 1})
 	}
 	if e.Kind == marker.FrameHash {
 		v.frameHash(&e)

@@ -1,11 +1,11 @@
 import { fromHex, sameBytes, toHex, utf8 } from "./encoding.js";
 import { isObject } from "./json.js";
-import { Frontier, leafHash, type Sha256 } from "./merkle.js";
+import { Frontier, leafHash, rootFromProof, type Sha256 } from "./merkle.js";
 import {
   formatKey, keyNamed, parseCheckpoint, parseVerifierKey, signedBy, type Checkpoint, type Ed25519Verify, type VerifierKey,
 } from "./note.js";
 import { SnapshotParts } from "./snapshotparts.js";
-import { decodeMessage, decodeSnapshot, WireError, type FramelockEvent, type LogHead, type Message, type Snapshot } from "./wire.js";
+import { decodeMessage, decodeSnapshot, WireError, type EventProof, type FramelockEvent, type LogHead, type Message, type Snapshot } from "./wire.js";
 
 /**
  * Trees of so many past sizes are kept: to compare with checkpoints, which are
@@ -164,6 +164,7 @@ export class Verifier {
       return;
     }
     if (message.type === "event") return this.event(message.event, text);
+    if (message.handover) await this.succeed(message.handover);
     return this.checkpoint(message.note, message);
   }
 
@@ -194,6 +195,7 @@ export class Verifier {
   /** Goes on from a snapshot's log head, which must not contradict what came before. */
   private async follow(head: LogHead, seq: number, anotherLog: boolean): Promise<void> {
     if (!this.key) await this.trust(head.key);
+    for (const handover of head.handovers) await this.succeed(handover);
     const frontier = Frontier.of(head.size, head.frontier.map((h) => fromHex(h) ?? new Uint8Array(0)));
     if (!frontier) {
       this.trees = [];
@@ -268,6 +270,28 @@ export class Verifier {
     const key = await parseVerifierKey(this.tools.sha256, text);
     if (key) this.nextKeys.push({ key, index });
     else this.badKey(`the key that event ${event.seq} announces`, text);
+  }
+
+  /** Takes the proof that the key in force has announced its successor, for a page that was not there. */
+  private async succeed(proof: EventProof): Promise<void> {
+    const message = decodeMessage(proof.event);
+    const data = message.type === "event" && message.event.kind === "notice" && isObject(message.event.data) ? message.event.data : {};
+    if (!this.key || data.notice !== KEY_NOTICE || data.previous !== formatKey(this.key)) return; // of other keys
+    const checkpoint = parseCheckpoint(proof.note);
+    const hashes = proof.hashes.map((h) => fromHex(h) ?? new Uint8Array(0));
+    const leaf = await leafHash(this.tools.sha256, utf8(proof.event));
+    const root = await rootFromProof(this.tools.sha256, leaf, { index: proof.index, size: proof.size, hashes });
+    const next = await parseVerifierKey(this.tools.sha256, String(data.key));
+    const holds = checkpoint !== undefined && checkpoint.origin === this.key.name && checkpoint.size === proof.size &&
+      root !== undefined && sameBytes(root, checkpoint.root) && (await this.signed(checkpoint));
+    if (!holds || next?.name !== this.key.name) {
+      return this.alarm({
+        code: "signature", seq: this.at.seq, note: proof.note,
+        text: `the relay says that the key ${formatKey(this.key)} has a successor, and its proof is not one`,
+      });
+    }
+    this.nextKeys = [];
+    this.use(next);
   }
 
   /** Compares a signed checkpoint with the tree. `told`, if it came by itself, is what the relay says around it. */

@@ -97,7 +97,23 @@ export interface LogHead {
   frontier: string[];
   /** The relay's verifier key (C2SP signed-note). */
   key: string;
-  /** The newest signed checkpoint, which may cover less; empty if there is none yet. */
+  /** The newest signed checkpoint of that key, which may cover less; empty if there is none yet. */
+  note: string;
+  /** Prove the notices of all keys after the log's first, oldest first, each signed by the key before. */
+  handovers: EventProof[];
+}
+
+/** Shows to whoever has the log's key that an event is in it. */
+export interface EventProof {
+  /** Its exact bytes, which are JSON. */
+  event: string;
+  /** Its place among the log's events, from 0. */
+  index: number;
+  /** Events in the tree. */
+  size: number;
+  /** The siblings that lead to the root, lowest first, in hexadecimal. */
+  hashes: string[];
+  /** The signed checkpoint over that tree. */
   note: string;
 }
 
@@ -131,7 +147,8 @@ export type Message =
   | { type: "clock"; clock: ClockMessage }
   | { type: "pong"; id: number; serverMs: number }
   | { type: "receipt"; receipt: Receipt }
-  | { type: "checkpoint"; size: number; seq: number; note: string }
+  /** `handover` proves the notice of the note's key, if the key before signed the checkpoint before. */
+  | { type: "checkpoint"; size: number; seq: number; note: string; handover: EventProof | undefined }
   | { type: "unknown"; name: string };
 
 /** A message that is not what the protocol says. The message names the field. */
@@ -212,6 +229,16 @@ function decodeLogHead(o: Fields): LogHead {
   if (!frontier.every((h) => typeof h === "string")) fail("frontier must be a list of strings", frontier);
   return {
     size: count(o, "size"), frontier: frontier as string[], key: text(o, "key"), note: typeof o.note === "string" ? o.note : "",
+    handovers: o.handovers === undefined ? [] : list(o, "handovers").map(decodeEventProof),
+  };
+}
+
+function decodeEventProof(value: Json): EventProof {
+  if (!isObject(value)) fail("a proof must be an object", value);
+  const hashes = list(value, "hashes");
+  if (!hashes.every((h) => typeof h === "string")) fail("hashes must be a list of strings", hashes);
+  return {
+    event: text(value, "event"), index: count(value, "index"), size: count(value, "size"), hashes: hashes as string[], note: text(value, "note"),
   };
 }
 
@@ -276,7 +303,10 @@ export function decodeMessage(body: string): Message {
     case "receipt":
       return { type: "receipt", receipt: decodeReceipt(o) };
     case "checkpoint":
-      return { type: "checkpoint", size: count(o, "size"), seq: count(o, "seq"), note: text(o, "note") };
+      return {
+        type: "checkpoint", size: count(o, "size"), seq: count(o, "seq"), note: text(o, "note"),
+        handover: o.handover === undefined ? undefined : decodeEventProof(o.handover),
+      };
     default:
       return { type: "unknown", name: typeof o.type === "string" ? o.type : "" };
   }

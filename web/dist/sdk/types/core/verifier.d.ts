@@ -110,6 +110,8 @@ export declare class Verifier {
     private cut;
     /** Notices a key's successor: it signs from the first checkpoint after the one that covers the notice. */
     private learnKey;
+    /** Takes the proof that the key in force has announced its successor, for a page that was not there. */
+    private succeed;
     /** Compares a signed checkpoint with the tree. `told`, if it came by itself, is what the relay says around it. */
     private checkpoint;
     private signed;

@@ -96,7 +96,22 @@ export interface LogHead {
     frontier: string[];
     /** The relay's verifier key (C2SP signed-note). */
     key: string;
-    /** The newest signed checkpoint, which may cover less; empty if there is none yet. */
+    /** The newest signed checkpoint of that key, which may cover less; empty if there is none yet. */
+    note: string;
+    /** Prove the notices of all keys after the log's first, oldest first, each signed by the key before. */
+    handovers: EventProof[];
+}
+/** Shows to whoever has the log's key that an event is in it. */
+export interface EventProof {
+    /** Its exact bytes, which are JSON. */
+    event: string;
+    /** Its place among the log's events, from 0. */
+    index: number;
+    /** Events in the tree. */
+    size: number;
+    /** The siblings that lead to the root, lowest first, in hexadecimal. */
+    hashes: string[];
+    /** The signed checkpoint over that tree. */
     note: string;
 }
 /** What a joining viewer starts from. */
@@ -143,11 +158,14 @@ export type Message = {
 } | {
     type: "receipt";
     receipt: Receipt;
-} | {
+}
+/** `handover` proves the notice of the note's key, if the key before signed the checkpoint before. */
+ | {
     type: "checkpoint";
     size: number;
     seq: number;
     note: string;
+    handover: EventProof | undefined;
 } | {
     type: "unknown";
     name: string;
