@@ -179,7 +179,7 @@ func (c *Core) noStamp(t timeline.Target, verdict timeline.Verdict) error {
 	}
 	switch verdict {
 	case timeline.OtherCount:
-		return fmt.Errorf("%w: the newest frame carries %s: write it with the same mark before the frames, ; for drop-frame and : for all others", marker.ErrNotCarried, carries)
+		return fmt.Errorf("%w: the stream counts otherwise: its newest frame carries %s; write ; before the frames for drop-frame, : for all others", marker.ErrUnresolvable, carries)
 	case timeline.TooFar:
 		return fmt.Errorf("%w: the frame is more than %v ahead: the newest carries %s", marker.ErrUnresolvable, timeline.Horizon, carries)
 	}

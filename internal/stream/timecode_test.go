@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/framelock/relay/internal/studio/h264bar"
+	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/packet"
 	"github.com/framelock/relay/sync/marker"
 	"github.com/framelock/relay/sync/timeline"
 )
@@ -110,7 +112,7 @@ func TestTimecodesThatNameNothing(t *testing.T) {
 	for n := range 20 {
 		tb.labelled(n == 0, n, nothing)
 	}
-	check("drop", marker.At{Timecode: timecode(t, "10:00:00;15")}, marker.ErrNotCarried, "10:00:00:19")
+	check("drop", marker.At{Timecode: timecode(t, "10:00:00;15")}, marker.ErrUnresolvable, "otherwise: its newest frame carries timecode 10:00:00:19;")
 	check("ahead", marker.At{Timecode: timecode(t, "10:00:30:00")}, marker.ErrUnresolvable, "10:00:00:19")
 	check("old", marker.At{Timecode: timecode(t, "09:59:59:29")}, marker.ErrUnresolvable, "10:00:00:19")
 	check("ahead-in-time", marker.At{SEITime: tb.now.Add(time.Minute)}, marker.ErrUnresolvable, "ahead")
@@ -154,5 +156,39 @@ func TestAWindowClosesOnATimecode(t *testing.T) {
 	tb.labelled(false, 13, nothing)
 	if a := answered1(t, next); a.Err != nil || a.Resolved.TS != start+13*ticks {
 		t.Errorf("next is %+v", a)
+	}
+}
+
+// A frame whose SEI comes in a packet of its own costs no memory either.
+func TestTimedPacketPathAllocatesNothing(t *testing.T) {
+	tb := newTable(t)
+	tb.labelled(true, 0, nothing)
+	sink := &silent{}
+	tb.core.out = sink
+	sei := h264bar.SEI(h264bar.Times{Hours: 10, UnixMicro: tb.now.UnixMicro()})
+	slice := append([]byte{0x41}, make([]byte, 1100)...)
+	send := func() {
+		for i, payload := range [][]byte{{9, 0xF0}, sei, slice, slice} {
+			b := tb.pool.Get()
+			b.Data = packet.AppendHeader(b.Memory()[:0], 96, tb.feed.seq, tb.feed.ts, tb.feed.ssrc)
+			if i == 3 {
+				b.Data[1] |= 0x80
+			}
+			b.Data = append(b.Data, payload...)
+			h, _ := parse(b.Data)
+			tb.core.Media(forward.Video, tb.feed.from, forward.Arrival{Buffer: b, Header: h, At: tb.now})
+			tb.feed.seq++
+		}
+		tb.feed.ts += ticks
+		tb.now = tb.now.Add(interval)
+	}
+	for range 400 {
+		send()
+	}
+	if n := testing.AllocsPerRun(300, send); n != 0 {
+		t.Errorf("%v allocations per frame of 4 packets, want 0", n)
+	}
+	if s := tb.core.frames.NewestStamps(); sink.packets < 700*4 || !s.HasTimecode || s.SEITime.IsZero() {
+		t.Errorf("%d packets were forwarded, %+v read", sink.packets, s)
 	}
 }

@@ -131,7 +131,7 @@ func TestTimecode(t *testing.T) {
 	}
 	code := label(t, log.records(t)[0].Timecode, 0)
 	code.Drop = true
-	if _, err := w.wheel.Mark(t.Context(), relay.Marker{ID: "drop", At: relay.AtTimecode(code)}); !errors.Is(err, relay.ErrNotCarried) {
+	if _, err := w.wheel.Mark(t.Context(), relay.Marker{ID: "drop", At: relay.AtTimecode(code)}); !errors.Is(err, relay.ErrUnresolvable) {
 		t.Errorf("a drop-frame timecode: %v", err)
 	}
 	if info, err := w.wheel.Info(t.Context()); err != nil || info.Tracks[0].Timecode == "" || info.Tracks[0].SEITime.IsZero() {
