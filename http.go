@@ -164,7 +164,11 @@ func (s apiStream) Follow(ctx context.Context, from uint64, toEnd bool, f func(p
 	if l == nil {
 		return ErrNotRunning
 	}
-	return l.Follow(ctx, from, toEnd, f)
+	err := l.Follow(ctx, from, toEnd, f)
+	if errors.Is(err, ErrNotYet) {
+		return fmt.Errorf("%w: %w", control.ErrGone, err)
+	}
+	return err
 }
 
 // Recording implements control.Stream.

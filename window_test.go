@@ -112,6 +112,9 @@ func TestARoundIsDurableAndCanBeChecked(t *testing.T) {
 	if status, body := r.call("POST", "/v1/streams/wheel/windows/r1/actions", `{"id":"x","data":1,"seen":{"ts":5}}`); status != 400 || body["field"] != "seen" {
 		t.Errorf("a frame without a session: %d %v", status, body)
 	}
+	if status, body := r.call("GET", "/v1/streams/wheel/journal?after=100000", ""); status != 410 || body["value"] != "100000" {
+		t.Errorf("a position that the journal does not have: %d %v", status, body)
+	}
 	closing := until(t, events, marker.WindowClosing, "r1")
 	if step := uint64(1800); closing.TS < closes || closing.TS >= closes+step || closing.LateMS != 0 {
 		t.Errorf("closed at %d, want the first frame from %d on", closing.TS, closes)

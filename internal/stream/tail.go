@@ -38,8 +38,9 @@ func (t *tail) add(seq uint64, b []byte) {
 	}
 }
 
-// ErrNotYet is wrapped by the error for a seq that no event has.
-var ErrNotYet = errors.New("no event has this seq yet")
+// ErrNotYet is wrapped by the error for a seq that no event has, or a position that no
+// line of the journal has.
+var ErrNotYet = errors.New("nothing has this number yet")
 
 // ErrTooOld is wrapped by the error for a seq whose events are not in memory.
 var ErrTooOld = errors.New("events that old are not kept; read the state and follow from there")

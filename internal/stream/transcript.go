@@ -80,8 +80,12 @@ func (l *Loop) Keeps() bool { return l.sh.Journal != nil }
 
 // Follow calls f with every line of the journal from a position on, with what is
 // left of its erasable part, as it becomes durable: until ctx ends, the stream is
-// shut down or f fails; with toEnd, until the newest.
+// shut down or f fails; with toEnd, until the newest. ErrNotYet says that the line
+// before from is not there: whoever has it has it of another journal.
 func (l *Loop) Follow(ctx context.Context, from uint64, toEnd bool, f func(pos uint64, line, payload []byte) error) error {
+	if newest := l.sh.Journal.Last(); from > newest+1 {
+		return fmt.Errorf("position %d: %w (the newest is %d)", from-1, ErrNotYet, newest)
+	}
 	for {
 		newest, grown := l.ledger.newest()
 		if from <= newest {

@@ -59,7 +59,8 @@ type Stream interface {
 	Keeps() bool
 	// Follow calls f with every line of the journal from a position on, and its erasable
 	// part if there is one, as they become durable, until ctx ends or f fails. With
-	// toEnd it returns at the newest.
+	// toEnd it returns at the newest. ErrGone says that the line before that position is
+	// not there.
 	Follow(ctx context.Context, from uint64, toEnd bool, f func(pos uint64, line, payload []byte) error) error
 	// Recording writes what viewers were sent, from the keyframe before one canonical
 	// timestamp of video to another, as a Matroska file. It wraps ErrNotRecorded or
@@ -82,8 +83,9 @@ type Stream interface {
 	Subscribe(ctx context.Context, after uint64) (<-chan []byte, error)
 }
 
-// ErrGone is Subscribe's answer where the events that follow are kept no more.
-var ErrGone = errors.New("events after that seq are kept no more")
+// ErrGone is Subscribe's answer where the events that follow are kept no more, and
+// Follow's where there are none to follow.
+var ErrGone = errors.New("there is nothing to go on from there")
 
 // ErrUnsigned: there is no transcript, since nobody signs it.
 var ErrUnsigned = errors.New("this relay signs no transcript; set state.dir")

@@ -172,6 +172,9 @@ func (t *table) Export(_ context.Context, w io.Writer, payloads bool) error {
 }
 
 func (t *table) Follow(ctx context.Context, from uint64, toEnd bool, f func(uint64, []byte, []byte) error) error {
+	if from > 4 {
+		return fmt.Errorf("secret cause: %w", ErrGone)
+	}
 	for pos := from; pos <= 3; pos++ {
 		if err := f(pos, fmt.Appendf(nil, `{"line":%d}`, pos), nil); err != nil {
 			return err
@@ -330,6 +333,7 @@ var calls = []call{
 	{name: "journal with another scope", method: "GET", path: "/v1/streams/wheel/journal", token: "reader", status: 403},
 	{name: "journal of another's stream", method: "GET", path: "/v1/streams/baccarat/journal", token: "game", status: 403},
 	{name: "journal of no stream", method: "GET", path: "/v1/streams/nowhere/journal", token: "host", status: 404, want: `"field":"stream"`},
+	{name: "journal of which less is there", method: "GET", path: "/v1/streams/wheel/journal?after=4", token: "game", status: 410, want: `"value":"4"`},
 	{name: "journal from nowhere", method: "GET", path: "/v1/streams/wheel/journal?after=x", token: "game", status: 400},
 
 	{name: "export", method: "GET", path: "/v1/streams/wheel/log/export", token: "reader", status: 200, want: `{"payloads":false}`, header: map[string]string{"Content-Type": "application/x-ndjson"}},

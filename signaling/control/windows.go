@@ -170,6 +170,17 @@ func (h *handler) journal(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusNotFound, "this relay keeps no journal; set state.dir")
 		return
 	}
+	// Found out before the answer begins: a reader whose position is beyond the end would
+	// miss whatever comes up to it.
+	switch err := s.Follow(r.Context(), after+1, true, func(uint64, []byte, []byte) error { return errFirstLine }); {
+	case errors.Is(err, ErrGone):
+		problem.Write(w, http.StatusGone, "the journal is not that long: it is another than the one that was read; begin again without a position",
+			problem.Field("Last-Event-ID", strconv.FormatUint(after, 10), "the position of a line of this journal, or none to begin with the first"))
+		return
+	case err != nil && !errors.Is(err, errFirstLine):
+		h.refuse(w, r, err)
+		return
+	}
 	startEventStream(w)
 	write := h.eventStream(w)
 	if r.Method == http.MethodHead || !write([]byte("retry: 1000\n\n")) {
@@ -181,6 +192,9 @@ func (h *handler) journal(w http.ResponseWriter, r *http.Request) {
 		h.opts.Logger.Error("the journal cannot be followed", "path", r.URL.Path, "error", err)
 	}
 }
+
+// errFirstLine ends a look at whether there is a line.
+var errFirstLine = errors.New("there is a line")
 
 // followLines calls write with the lines as server-sent events, and with comments
 // while there are none.
