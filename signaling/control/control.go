@@ -122,7 +122,7 @@ type Options struct {
 	Logs Logs
 	// MaxSubscribers is how many callers may follow events at a time: 1,024.
 	MaxSubscribers int
-	// MaxReaders is how many callers may read recordings at a time: 4.
+	// MaxReaders is how many callers may read recordings or transcripts at a time: 4.
 	MaxReaders int
 }
 

@@ -44,9 +44,7 @@ func (h *handler) recording(w http.ResponseWriter, r *http.Request) {
 			problem.Field("to", strconv.FormatUint(to, 10), "from "+strconv.FormatUint(from, 10)+" to an hour (324000000) later"))
 		return
 	}
-	if n := h.readers.Add(1); n > int64(h.opts.MaxReaders) {
-		h.readers.Add(-1)
-		problem.Write(w, http.StatusServiceUnavailable, "too many callers read recordings; come back later", problem.RetryAfter(5*time.Second))
+	if !h.beginReading(w) {
 		return
 	}
 	defer h.readers.Add(-1)
@@ -64,6 +62,17 @@ func (h *handler) recording(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.fail(w, r, err)
 	}
+}
+
+// beginReading takes a place among those who read recordings and transcripts, or
+// answers 503.
+func (h *handler) beginReading(w http.ResponseWriter) bool {
+	if n := h.readers.Add(1); n <= int64(h.opts.MaxReaders) {
+		return true
+	}
+	h.readers.Add(-1)
+	problem.Write(w, http.StatusServiceUnavailable, "too many callers read recordings or transcripts; come back later", problem.RetryAfter(5*time.Second))
+	return false
 }
 
 // timestamp reads a canonical timestamp, or answers 400.

@@ -266,6 +266,10 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusNotFound, "this relay keeps no journal; set state.dir")
 		return
 	}
+	if !h.beginReading(w) {
+		return
+	}
+	defer h.readers.Add(-1)
 	body := h.download(w, r, "application/x-ndjson")
 	switch err := s.Export(r.Context(), body, payloads); {
 	case err == nil || errors.Is(err, errOnlyHead) || r.Context().Err() != nil:

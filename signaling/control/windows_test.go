@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -206,4 +207,39 @@ func TestExportThatBreaksOff(t *testing.T) {
 		}
 	}()
 	call{method: "GET", path: "/v1/streams/wheel/log/export", token: "reader"}.do(Handler(s, people, Options{}))
+}
+
+// slowExport is a stream whose export takes its time.
+type slowExport struct {
+	*table
+	begun, end chan struct{}
+}
+
+func (s slowExport) Stream(string) (Stream, bool) { return s, true }
+
+func (s slowExport) Export(_ context.Context, w io.Writer, _ bool) error {
+	close(s.begun)
+	<-s.end
+	_, err := io.WriteString(w, "{}\n")
+	return err
+}
+
+// An export reads the whole journal, so that many at a time would cost the stream.
+func TestExportsAreFewAtATime(t *testing.T) {
+	s := slowExport{newTable(t), make(chan struct{}), make(chan struct{})}
+	h := Handler(s, people, Options{MaxReaders: 1})
+	first := make(chan int)
+	export := call{method: "GET", path: "/v1/streams/wheel/log/export", token: "reader"}
+	go func() {
+		_, w := export.do(h)
+		first <- w.Code
+	}()
+	<-s.begun
+	if _, w := export.do(h); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("a second export: %d", w.Code)
+	}
+	close(s.end)
+	if status := <-first; status != http.StatusOK {
+		t.Errorf("the first: %d", status)
+	}
 }
