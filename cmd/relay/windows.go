@@ -47,8 +47,14 @@ closes it by itself; without, it is closed with "relay windows close".`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			window.Window, window.GraceMS, window.Accept.MaxAgeMS = args[1], grace.Milliseconds(), age.Milliseconds()
+			window.Window = args[1]
 			var err error
+			if window.GraceMS, err = wholeMS("--grace", grace); err != nil {
+				return err
+			}
+			if window.Accept.MaxAgeMS, err = wholeMS("--max-age", age); err != nil {
+				return err
+			}
 			if window.At, err = parseAt(at); err != nil {
 				return err
 			}
@@ -86,6 +92,15 @@ closes it by itself; without, it is closed with "relay windows close".`,
 	return cmd
 }
 
+// wholeMS reads a flag of whole milliseconds. Less would come to nothing, and mean the
+// default.
+func wholeMS(flag string, d time.Duration) (int64, error) {
+	if d%time.Millisecond != 0 || d < 0 {
+		return 0, usagef("%s %s is not accepted (allowed: whole milliseconds, such as 250ms or 1.5s)", flag, d)
+	}
+	return d.Milliseconds(), nil
+}
+
 // closesFlags reads --after and --until; nil if there is neither.
 func closesFlags(after time.Duration, until string) (*croupier.Closes, error) {
 	switch {
@@ -95,7 +110,8 @@ func closesFlags(after time.Duration, until string) (*croupier.Closes, error) {
 		if after < time.Millisecond || after > 24*time.Hour {
 			return nil, usagef("--after %s is out of range (allowed: 1ms to 24h)", after)
 		}
-		return &croupier.Closes{AfterMS: after.Milliseconds()}, nil
+		ms, err := wholeMS("--after", after)
+		return &croupier.Closes{AfterMS: ms}, err
 	case until != "":
 		t, err := time.Parse(time.RFC3339Nano, until)
 		if err != nil {
