@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -38,6 +39,8 @@ func (r *Relay) openJournals(ctx context.Context) (*journal.Server, map[string]*
 	}
 	if o.URL == "" {
 		o.Dir = filepath.Join(c.Dir, "journal")
+	} else if c.Dir == "" {
+		r.log.Warn("state.journal.url is set and state.dir is not: pseudonyms are made anew at each start, and an action that is sent again after one counts again")
 	}
 	server, err := journal.Start(o)
 	if err != nil {
@@ -126,7 +129,7 @@ func loadPseudonyms(dir string) (pseudonyms, error) {
 	name := filepath.Join(dir, "pseudonym.key")
 	switch b, err := os.ReadFile(name); {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.WriteFile(name, key[:], 0o600); err != nil {
+		if err := writeSecret(name, key[:]); err != nil {
 			return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
 		}
 	case err != nil:
@@ -134,9 +137,32 @@ func loadPseudonyms(dir string) (pseudonyms, error) {
 	case len(b) != len(key):
 		return pseudonyms{}, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(key))
 	default:
+		if info, err := os.Stat(name); err != nil {
+			return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
+		} else if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+			return pseudonyms{}, fmt.Errorf("state.dir: %s has mode %#o, and who reads it can tell whose actions are whose (allowed: 0600); run chmod 600 on it", name, info.Mode().Perm())
+		}
 		copy(key[:], b)
 	}
 	return newPseudonyms(key[:])
+}
+
+// writeSecret makes a file that its owner alone may read, durably: the journal knows
+// people by what is made with it.
+func writeSecret(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func newPseudonyms(key []byte) (p pseudonyms, err error) {
