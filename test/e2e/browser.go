@@ -120,6 +120,20 @@ func (b *Browser) Wait(expression string, timeout time.Duration) error {
 	return b.call("wait", map[string]any{"expression": expression, "timeoutMs": timeout.Milliseconds()}, nil)
 }
 
+// Show puts the window back, or away: the page is then hidden, as behind another tab.
+func (b *Browser) Show(visible bool) error {
+	if err := b.call("show", map[string]any{"visible": visible}, nil); err != nil {
+		return err
+	}
+	return b.Wait(fmt.Sprintf("document.hidden === %v", !visible), 5*time.Second)
+}
+
+// Renderers returns the ids of the processes that run the browser's pages.
+func (b *Browser) Renderers() (ids []int, err error) {
+	err = b.call("renderers", nil, &ids)
+	return ids, err
+}
+
 // Screenshot writes a picture of the page as PNG.
 func (b *Browser) Screenshot(name string) error {
 	path, err := filepath.Abs(name)

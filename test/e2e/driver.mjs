@@ -18,7 +18,7 @@ const CHROMIUM_ARGS = [
 ];
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript" };
 
-let context, page, profile;
+let context, page, profile, devtools;
 const messages = []; // of the page's console, and its uncaught errors
 
 const operations = {
@@ -49,6 +49,25 @@ const operations = {
   },
   async goto({ url }) {
     await page.goto(url, { waitUntil: "load" });
+  },
+  // Puts the window away, or back: the page is then really hidden.
+  async show({ visible }) {
+    if (!devtools) {
+      devtools = await context.newCDPSession(page);
+      // Playwright keeps every page visible by emulating focus in a session of its
+      // own, and has no option not to.
+      const own = page._connection.toImpl(page).delegate._mainFrameSession._client;
+      await own.send("Emulation.setFocusEmulationEnabled", { enabled: false });
+    }
+    const { windowId } = await devtools.send("Browser.getWindowForTarget");
+    await devtools.send("Browser.setWindowBounds", { windowId, bounds: { windowState: visible ? "normal" : "minimized" } });
+  },
+  // The ids of the processes that run pages.
+  async renderers() {
+    const session = await context.browser().newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    await session.detach();
+    return processInfo.filter((p) => p.type === "renderer").map((p) => p.id);
   },
   async evaluate({ expression }) {
     return await page.evaluate(expression);

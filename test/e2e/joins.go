@@ -29,6 +29,12 @@ func (v *JoinVerdict) Median() float64 {
 	return v.FirstFrame[len(v.FirstFrame)/2]
 }
 
+// String is the verdict on one line.
+func (v *JoinVerdict) String() string {
+	return fmt.Sprintf("%d joins: first frame after %.0f ms, p95 %.0f [%.0f-%.0f]; %d events, %d gaps, %d doubles", v.Joins,
+		v.Median(), quantile(v.FirstFrame, 0.95), quantile(v.FirstFrame, 0), quantile(v.FirstFrame, 1), v.Events, v.Gaps, v.Doubles)
+}
+
 func (v *JoinVerdict) wrong(format string, args ...any) {
 	v.Wrong = append(v.Wrong, fmt.Sprintf(format, args...))
 }

@@ -3,11 +3,12 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/framelock/relay/internal/impair"
 )
 
 // Viewers who join in the middle of 50 events a second have the state before
@@ -15,13 +16,12 @@ import (
 // next keyframe.
 func TestJoins(t *testing.T) {
 	c := begin(t, 16*time.Minute, chromium)
-	burst := c.joins(ofFull(200, 10), 2000, "")
-	c.figure("%d joins: first frame after %.0f ms [%.0f-%.0f], %d events, %d gaps, %d doubles",
-		burst.Joins, burst.Median(), burst.FirstFrame[0], burst.FirstFrame[len(burst.FirstFrame)-1], burst.Events, burst.Gaps, burst.Doubles)
+	burst := c.joins(ofFull(200, 10), 1200, "", nil)
+	c.figure("%v", burst)
 	for _, wrong := range burst.Wrong {
 		c.Error(wrong)
 	}
-	waiting := c.joins(ofFull(50, 5), 4000, ", join_burst: false")
+	waiting := c.joins(ofFull(50, 5), 4000, ", join_burst: false", nil)
 	c.figure("without the burst %.0f ms [%.0f-%.0f]", waiting.Median(), waiting.FirstFrame[0], waiting.FirstFrame[len(waiting.FirstFrame)-1])
 	for _, wrong := range waiting.Wrong {
 		c.Errorf("without the burst: %s", wrong)
@@ -31,18 +31,51 @@ func TestJoins(t *testing.T) {
 	}
 }
 
+// The same far from the relay, and over lines that lose packets both ways.
+func TestJoinsFar(t *testing.T) {
+	c := begin(t, 16*time.Minute, chromium)
+	far := []line{{rtt: 80 * time.Millisecond}, {loss: 0.01}, {loss: 0.05}, {80 * time.Millisecond, 0.01}, {80 * time.Millisecond, 0.05}}
+	if !full() {
+		far = far[3:4]
+	}
+	for _, l := range far {
+		n := ofFull(100, 5)
+		if l.loss == 0 {
+			n = 200
+		}
+		v := c.joins(n, 1200, "", &l)
+		c.figure("%v: %v", l, v)
+		for _, wrong := range v.Wrong {
+			c.Errorf("%v: %s", l, wrong)
+		}
+	}
+}
+
+// line is what is between a viewer and the relay: a round trip, and the share of
+// datagrams that it loses each way.
+type line struct {
+	rtt  time.Duration
+	loss float64
+}
+
+func (l line) String() string { return fmt.Sprintf("RTT %v, %g%% loss", l.rtt, 100*l.loss) }
+
+func (l line) path() impair.Path { return impair.Path{Delay: l.rtt / 2, Loss: l.loss} }
+
 // joins runs a relay with some options of its media section, and joins it n times
-// from one page, every so many ms (a multiple of the GOP of 2 s) and a little more,
-// at phases of the GOP that are spread evenly.
-func (c *scenario) joins(n, every int, options string) *JoinVerdict {
+// from one page, every so many ms and a little more, at phases of the GOP of 2 s that
+// are spread evenly. Without a line it is on loopback.
+func (c *scenario) joins(n, every int, options string, l *line) *JoinVerdict {
 	c.Helper()
-	name := "joins" + strings.ReplaceAll(options, ", join_burst: false", "-without-burst")
-	dir := filepath.Join(c.dir, name)
-	c.must(os.MkdirAll(dir, 0o755))
+	dir, err := os.MkdirTemp(c.dir, "joins-")
+	c.must(err)
 	w := &World{Dir: dir, Relay: c.world.Relay, Stream: c.world.Stream, MediaOptions: options}
 	c.must(c.world.Close())
 	c.world = w
 	c.must(w.StartRelay(c.ctx, "h264"))
+	if l != nil {
+		c.must(w.StartNetwork(1, l.path(), l.path()))
+	}
 	c.must(w.StartPublisher(50, clip(c, "h264", "360p30")))
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))

@@ -13,13 +13,14 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/framelock/relay/internal/impair"
 )
 
 // Network stands between a relay and its viewers' browsers: it serves the relay's
 // own pages and API, and whoever joins there has its media go through the Proxy.
-// HTTP itself is not impaired.
+// HTTP takes the round trip as well, and loses nothing.
 type Network struct {
 	*impair.Proxy
 	page  *httptest.Server
@@ -48,8 +49,19 @@ func (w *World) StartNetwork(seed uint64, up, down impair.Path) error {
 	n.stop = cancel
 	go func() { n.ended <- n.Run(ctx) }()
 	w.Network = n
-	n.page = httptest.NewServer(w.viewersHandler())
+	n.page = httptest.NewServer(after(up.Delay+down.Delay, w.viewersHandler()))
 	return nil
+}
+
+// after has every request take so much longer.
+func after(delay time.Duration, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(delay):
+			h.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	})
 }
 
 // Close ends the network; who is behind it hears nothing more.

@@ -10,6 +10,7 @@ type PageLog struct {
 	Notices   []Said     `json:"notices"`
 	Statuses  []Said     `json:"statuses"`
 	Hidden    int        `json:"hidden"` // events that fired while the page presented nothing
+	Unseen    []uint64   `json:"unseen"` // their seqs
 	Hashes    []Hash     `json:"hashes"`
 	Stalls    int        `json:"stalls"` // paints that were held up
 	Switches  []Switch   `json:"switches"`

@@ -10,16 +10,24 @@ import (
 
 // A new session takes over from one that plays: the picture goes on, and of the
 // events none is lost and none fires twice.
-func TestReconnect(t *testing.T) { reconnects(t, "exact") }
+func TestReconnect(t *testing.T) { reconnects(t, "exact", nil) }
+
+// The same far from the relay.
+func TestReconnectFar(t *testing.T) {
+	reconnects(t, "exact", &line{rtt: 80 * time.Millisecond})
+}
 
 // The same where the page decodes the pictures itself.
-func TestReconnectDecoded(t *testing.T) { reconnects(t, "decoded") }
+func TestReconnectDecoded(t *testing.T) { reconnects(t, "decoded", nil) }
 
-func reconnects(t *testing.T, route string) {
+func reconnects(t *testing.T, route string, l *line) {
 	c := begin(t, 8*time.Minute, chromium)
 	n := ofFull(100, 5)
 	w := c.world
 	c.must(w.StartRelay(c.ctx, "h264"))
+	if l != nil {
+		c.must(w.StartNetwork(1, l.path(), l.path()))
+	}
 	c.must(w.StartPublisher(50, clip(c, "h264", "360p30")))
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -31,14 +32,14 @@ func restart(t *testing.T, end func(*Process) error) (*scenario, *PageLog) {
 	c.must(w.StartStudio("h264", "360p30"))
 	c.must(w.WaitStream(c.ctx))
 	c.open("/e2e/play.html?stream="+w.Stream, 800, 600)
-	c.must(c.browser.Wait(`play.log.drawn.filter((d) => d.fired.length > 0).length > 60`, 20*time.Second))
+	c.must(c.browser.Wait(fmt.Sprintf(`play.log.drawn.filter((d) => d.fired.length > 0).length > %d`, ofFull(60, 20)), 20*time.Second))
 
 	c.must(end(w.relay))
 	var gone, back float64
 	c.must(c.browser.Evaluate(`performance.now()`, &gone))
 	c.must(w.StartRelay(c.ctx, "h264"))
 	c.must(c.browser.Evaluate(`performance.now()`, &back))
-	c.must(c.browser.Wait(`play.log.drawn.filter((d) => d.at > `+jsonOf(back)+` && d.fired.length > 0).length > 60`, 30*time.Second))
+	c.must(c.browser.Wait(fmt.Sprintf(`play.log.drawn.filter((d) => d.at > %f && d.fired.length > 0).length > %d`, back, ofFull(60, 20)), 30*time.Second))
 
 	var page PageLog
 	var browser Instruments

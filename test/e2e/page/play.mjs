@@ -14,7 +14,7 @@ const video = document.getElementById("video");
 const canvas = document.getElementById("canvas");
 
 const stallMs = Number(query.get("stall") ?? 0);
-const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], switches: [], voids: [], hidden: 0, hashes: [], stalls: 0 };
+const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], switches: [], voids: [], hidden: 0, unseen: [], hashes: [], stalls: 0 };
 window.play = { log, start, stop, reconnect };
 
 let player, compositor;
@@ -41,7 +41,11 @@ function start() {
       })),
     });
   });
-  framelock.events.on("event", (e) => { if (e.hidden) log.hidden++; });
+  framelock.events.on("event", (e) => {
+    if (!e.hidden) return;
+    log.hidden++;
+    log.unseen.push(e.event.seq);
+  });
   framelock.events.on("hash", (h) => log.hashes.push(h));
   framelock.events.on("snapshot", (s) => log.snapshots.push({ at: performance.now(), seq: s.seq, stateAt: s.stateAt, log: s.log, epoch: s.epoch }));
   framelock.events.on("alarm", (a) => log.alarms.push({ at: performance.now(), ...a }));
