@@ -27,7 +27,7 @@ e2e: ## the long cases: browsers (1,000 markers for each codec, joins, stalls, 1
 	@tools/setup-test
 	@go run ./tools/runtests e2e network-full source-full windows-full
 
-check: ## gofmt, go vet, staticcheck, house rules
+check: ## gofmt, go vet, staticcheck, builds for macOS and Windows, house rules
 	@go run ./tools/runtests check
 	go test ./internal/house
 

@@ -8,4 +8,6 @@
 // hands; the relay's own word is not asked for.
 //
 // Times are reported and not required: the machine may have other things to do.
+//
+// The viewers of bench/load need Linux, and so do the tests.
 package windows

@@ -44,7 +44,7 @@ type step struct {
 
 func steps() []step {
 	return []step{
-		{name: "check", what: "gofmt, go vet, staticcheck", run: check},
+		{name: "check", what: "gofmt, go vet, staticcheck, and that it builds for macOS and Windows", run: check},
 		{name: "unit", what: "go test", run: unit},
 		{name: "web", what: "types, unit tests, and the committed bundle is the built one", run: web},
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target with %d inputs", fuzzInputs), run: fuzz},
@@ -115,6 +115,9 @@ func check(ctx context.Context, t *tally, out io.Writer) error {
 	}
 	once(ctx, t, out, "go vet", ".", "go", "vet", "./...")
 	once(ctx, t, out, "staticcheck", ".", "go", "run", staticcheck, "./...")
+	// What only Linux can do has a portable form: "env" sets the system.
+	once(ctx, t, out, "darwin", ".", "env", "GOOS=darwin", "CGO_ENABLED=0", "go", "vet", "./...")
+	once(ctx, t, out, "windows", ".", "env", "GOOS=windows", "CGO_ENABLED=0", "go", "build", "./...")
 	return nil
 }
 
