@@ -2,6 +2,8 @@ package egress
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
 	"net/netip"
 	"time"
 
@@ -53,7 +55,9 @@ func (r *reader) take(b []byte, from netip.AddrPort, now time.Time) {
 			r.drop(DropFlood)
 			return
 		}
-		if _, err := t.inbox.Write(b); err != nil { // full, or closed
+		if _, err := t.inbox.Write(b); errors.Is(err, io.ErrClosedPipe) {
+			r.drop(DropStranger) // whose session has just ended
+		} else if err != nil { // full
 			r.drop(DropFlood)
 		}
 	case b[0] >= 128 && b[0] <= 191:
