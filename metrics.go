@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/framelock/relay/internal/stream"
 	"github.com/framelock/relay/media/record"
@@ -74,6 +75,9 @@ func newMetrics(r *Relay, registerer prometheus.Registerer) (*metrics, error) {
 		m.gatherer = g
 	}
 	var errs []error
+	if own != nil { // an embedder's registry has its own
+		errs = append(errs, own.Register(collectors.NewGoCollector()), own.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
+	}
 	for _, c := range []prometheus.Collector{
 		m.drops, m.egress, m.joins, m.sessions, m.frames, m.latency, m.skipped, m.markers, m.lateness, m.actions, m.switches, m.panics,
 		m.recorded, m.segments, m.keptSize, m.kept, m.unkept,
