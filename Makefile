@@ -54,5 +54,5 @@ fmt: ## format the Go code
 clips: ## draw and encode the studio's clips again (needs ffmpeg; the results are committed)
 	go run ./internal/studio/clips/make
 
-soak: ## watch the demo with the native viewer for an hour, or FOR=10m
+soak: ## 20 minutes, or FOR=2m, at 60% of the processors: memory, goroutines and drops; and the demo watched meanwhile
 	@tools/soak $(FOR)

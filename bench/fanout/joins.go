@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	joinWatching = 100 // viewers who are to lose nothing
+	joinWatching = 200 // viewers who are to lose nothing
 	joinNewcomer = 100 // viewers who join
 )
 

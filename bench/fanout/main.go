@@ -66,6 +66,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
+	if o.soak > 0 {
+		return b.soak(ctx, o)
+	}
 	return b.all(ctx, o)
 }
 
@@ -96,6 +99,7 @@ type options struct {
 	paces   []load.Pace
 	streams int
 	size    int
+	loss    float64 // share of the video
 	window  time.Duration
 	rounds  int
 	tries   int // of a measurement that is not good, because the fault may be another program's
@@ -103,6 +107,8 @@ type options struct {
 	all     bool
 	events  bool
 	joins   bool
+	soak    time.Duration // 0 = measure instead
+	load    float64       // of a soak: share of the processors
 	json    string
 	report  string
 	relay   string
@@ -122,10 +128,13 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.streams, "streams", 1, "streams, each with its own viewers")
 	f.IntVar(&o.size, "size", load.DefaultSize, "bytes of a video packet, RTP header included")
 	f.IntVar(&o.rounds, "rounds", 3, "measurements of each server with each number of viewers, taken in turn")
+	f.Float64Var(&o.loss, "loss", 0, "share of the video's packets that viewers miss at first and ask for again, 0 to 0.1; not for floor and pion, which send nothing again")
 	f.BoolVar(&o.short, "short", false, "less than a minute, and exit with 1 if the relay breaks a promise")
-	f.BoolVar(&o.all, "all", false, "everything: burst with -n and -servers, spread with one stream and with many, events, joins")
+	f.BoolVar(&o.all, "all", false, "everything: burst with -n and -servers, spread with one stream and with many, 1% loss, events, joins")
 	f.BoolVar(&o.events, "events", false, "also measure what events cost")
 	f.BoolVar(&o.joins, "joins", false, "also measure what joining costs")
+	f.DurationVar(&o.soak, "soak", 0, "instead of all that, load the relay for so long, and exit with 1 if it grows or drops anything")
+	f.Float64Var(&o.load, "load", 0.6, "with -soak: share of the machine's processors to keep busy")
 	f.StringVar(&o.json, "json", "", "file for all figures")
 	f.StringVar(&o.report, "report", "", "directory of documents to write the tables and the chart into")
 	f.StringVar(&o.relay, "relay", "", "the relay's executable; built from this directory if not given")
@@ -171,10 +180,23 @@ func (o options) check() error {
 		return errors.New("-streams: want at least 1")
 	case o.rounds < 1:
 		return errors.New("-rounds: want at least 1")
+	case o.soak != 0 && o.soak < 30*time.Second:
+		return fmt.Errorf("-soak: %v is too short to see anything: want at least 30s", o.soak)
+	case o.load <= 0 || o.load > 0.9:
+		return fmt.Errorf("-load: %v is no share of the processors to ask for: want more than 0, at most 0.9", o.load)
+	case !(o.loss >= 0 && o.loss <= 0.1):
+		return fmt.Errorf("-loss: %v, want a share of 0 to 0.1", o.loss)
+	case o.loss > 0 && slices.ContainsFunc(o.servers, sendsOnce):
+		return errors.New("-loss: floor, floor-single and pion send nothing again; choose others with -servers, such as relay,pion-default")
 	case o.size < 200 || o.size > 1400:
 		return errors.New("-size: want 200 to 1400 bytes")
 	}
 	return nil
+}
+
+// sendsOnce reports whether a server never sends anything again.
+func sendsOnce(server string) bool {
+	return server == report.Floor || server == report.FloorSingle || server == report.Pion
 }
 
 // prepare builds what is to be measured.
@@ -188,7 +210,7 @@ func prepare(ctx context.Context, o options) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{dir: dir, relay: o.relay, self: self, livekit: o.livekit}
-	if b.relay == "" && (slices.Contains(o.servers, report.Relay) || o.events || o.joins) {
+	if b.relay == "" && (slices.Contains(o.servers, report.Relay) || o.events || o.joins || o.soak > 0) {
 		b.relay = filepath.Join(dir, "relay")
 		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", b.relay, "github.com/framelock/relay/cmd/relay")
 		if out, err := build.CombinedOutput(); err != nil {

@@ -62,11 +62,11 @@ func TestAllHasEveryPart(t *testing.T) {
 	if !o.events || !o.joins {
 		t.Error("no events or no joins")
 	}
-	count := map[load.Pace]int{}
+	count := map[string]int{}
 	for _, s := range o.plan() {
-		count[s.pace]++
+		count[s.input()]++
 	}
-	if count[load.Burst] != 6*5 || count[load.Spread] != 2*3 {
+	if count["burst"] != 6*5 || count["spread"] != 2*3 || count["burst, 1% of the video lost"] != 2 {
 		t.Errorf("%v measurements a round", count)
 	}
 }
@@ -75,6 +75,7 @@ func TestFlagsAreChecked(t *testing.T) {
 	for _, args := range [][]string{
 		{"-n", "0"}, {"-n", "many"}, {"-servers", "relay,other"}, {"-input", "trickle"},
 		{"-seconds", "0.5"}, {"-streams", "0"}, {"-rounds", "0"}, {"-size", "9000"},
+		{"-servers", "relay", "-loss", "0.2"}, {"-servers", "relay,pion", "-loss", "0.01"}, {"-soak", "5s"}, {"-soak", "1m", "-load", "1"},
 	} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("no error for %q", args)

@@ -24,7 +24,7 @@ const (
 
 // row measures one setting with a server of its own.
 func (b *bench) row(ctx context.Context, s setting, round int, d time.Duration) (report.Row, error) {
-	row := report.Row{Server: s.server, Input: string(s.pace), Viewers: s.viewers, Streams: s.streams, Round: round}
+	row := report.Row{Server: s.server, Input: s.input(), Viewers: s.viewers, Streams: s.streams, Round: round}
 	sc, err := b.open(ctx, s)
 	if err != nil {
 		return row, err
@@ -52,6 +52,11 @@ func (b *bench) row(ctx context.Context, s setting, round int, d time.Duration) 
 	row.RSS = float64(rss-sc.idle) / 1024 / float64(s.viewers*s.streams)
 	row.Load, row.Others = cores(w.load, w.wall), cores(w.others, w.wall)
 	row.Latency, row.Fault = latency(w.seen.Latency), w.fault()
+	if s.loss > 0 {
+		if row.Repaired = sc.receivers.(*load.Audience).Asked(); row.Repaired == 0 && row.Fault == "" {
+			row.Fault = "no viewer missed a packet"
+		}
+	}
 	return row, nil
 }
 
@@ -87,5 +92,5 @@ func (sc *scene) fill(ctx context.Context) error {
 
 // kind is how the scene's viewers watch.
 func (sc *scene) kind() load.Viewing {
-	return load.Viewing{Channels: sc.channels, Markers: sc.markers, Dial: sc.dial}
+	return load.Viewing{Channels: sc.channels, Markers: sc.markers, Dial: sc.dial, Loss: sc.loss}
 }

@@ -26,7 +26,16 @@ type setting struct {
 	size     int // of a video packet
 	channels bool
 	markers  bool
+	loss     float64       // share of the video that most viewers miss at first
 	duration time.Duration // of the measurement
+}
+
+// input is what the setting's kind of input is called in reports.
+func (s setting) input() string {
+	if s.loss > 0 {
+		return fmt.Sprintf("%s, %g%% of the video lost", s.pace, 100*s.loss)
+	}
+	return string(s.pace)
 }
 
 // input is the studio's side of a measurement.

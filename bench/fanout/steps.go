@@ -19,11 +19,11 @@ type step struct {
 }
 
 func (s step) name() string {
-	return fmt.Sprintf("%s, %s, %d streams of %d viewers", s.server, s.pace, s.streams, s.viewers)
+	return fmt.Sprintf("%s, %s, %d streams of %d viewers", s.server, s.input(), s.streams, s.viewers)
 }
 
 // limit names the steps that fail together once one of them is too much.
-func (s step) limit() string { return fmt.Sprint(s.server, " ", s.pace, " ", s.streams) }
+func (s step) limit() string { return fmt.Sprint(s.server, " ", s.input(), " ", s.streams) }
 
 func (s step) run(ctx context.Context, b *bench, result *report.Result) (string, error) {
 	if s.do != nil {
@@ -43,6 +43,7 @@ type part struct {
 	viewers []int // of each stream
 	streams int
 	servers []string
+	loss    float64
 }
 
 // whole is what a whole run measures: every number of viewers as encoders on the
@@ -50,9 +51,10 @@ type part struct {
 func (o options) whole() []part {
 	few := []string{report.FloorSingle, report.Relay, report.Pion}
 	return []part{
-		{load.Burst, o.viewers, 1, o.servers},
-		{load.Spread, []int{100}, 1, few},
-		{load.Spread, []int{20}, 20, few},
+		{load.Burst, o.viewers, 1, o.servers, 0},
+		{load.Spread, []int{100}, 1, few, 0},
+		{load.Spread, []int{20}, 20, few, 0},
+		{load.Burst, []int{100}, 1, []string{report.Relay, report.PionDefault}, 0.01},
 	}
 }
 
@@ -60,7 +62,7 @@ func (o options) whole() []part {
 func (o options) chosen() []part {
 	var parts []part
 	for _, pace := range o.paces {
-		parts = append(parts, part{pace, o.viewers, o.streams, o.servers})
+		parts = append(parts, part{pace, o.viewers, o.streams, o.servers, o.loss})
 	}
 	return parts
 }
@@ -80,7 +82,7 @@ func (o options) plan() []step {
 					steps = append(steps, step{
 						setting: setting{
 							server: server, pace: p.pace, viewers: n, streams: p.streams, size: o.size,
-							channels: server == report.Relay, duration: o.window,
+							channels: server == report.Relay, duration: o.window, loss: p.loss,
 						},
 						round: round, row: true,
 					})

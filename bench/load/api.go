@@ -4,6 +4,7 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/pion/dtls/v3"
@@ -30,6 +31,12 @@ var (
 // and Opus, NACK and PLI, the playout delay, AES-128-GCM.
 func newAPI(mux ice.UDPMux, v Viewing) (*webrtc.API, error) {
 	engine, err := codecs()
+	if v.Loss > 0 {
+		err = errors.Join(err, engine.RegisterCodec(webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: videoClock, SDPFmtpLine: fmt.Sprint("apt=", VideoType)},
+			PayloadType:        VideoType + 1,
+		}, webrtc.RTPCodecTypeVideo))
+	}
 	err = errors.Join(err, engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{
 		URI: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"}, webrtc.RTPCodecTypeVideo))
 	if v.Markers {

@@ -119,6 +119,16 @@ func (a *Audience) Events() uint64 {
 	return n
 }
 
+// Asked returns how many packets all viewers missed and asked for again since Begin.
+func (a *Audience) Asked() uint64 {
+	var n uint64
+	_ = a.each(func(v *Viewer) error {
+		n += v.asked.Load()
+		return nil
+	})
+	return n
+}
+
 // Broken says how many sessions have ended.
 func (a *Audience) Broken() error {
 	n := 0
@@ -160,7 +170,7 @@ func OpenSinks(streams, n int) (*Sinks, error) {
 	for i := range s.sinks {
 		s.base[i] = make([]uint32, n)
 		for range n {
-			sink, err := OpenSink(true)
+			sink, err := OpenSink(true, 0)
 			if err != nil {
 				s.Close()
 				return nil, err

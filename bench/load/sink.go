@@ -21,8 +21,9 @@ type Sink struct {
 	raw syscall.RawConn
 }
 
-// OpenSink opens a socket; if drop, the kernel drops RTP on it and counts it.
-func OpenSink(drop bool) (*Sink, error) {
+// OpenSink opens a socket; if drop, the kernel drops RTP on it and counts it, but for
+// the share miss of the packets of video, which can be read.
+func OpenSink(drop bool, miss float64) (*Sink, error) {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, fmt.Errorf("load: viewer's socket: %w", err)
@@ -30,7 +31,7 @@ func OpenSink(drop bool) (*Sink, error) {
 	s := &Sink{UDPConn: conn}
 	if s.raw, err = conn.SyscallConn(); err == nil {
 		if drop {
-			err = s.filter()
+			err = s.filter(miss)
 		} else {
 			err = s.keep()
 		}
@@ -41,8 +42,8 @@ func OpenSink(drop bool) (*Sink, error) {
 	return s, nil
 }
 
-func (s *Sink) filter() error {
-	program, err := bpf.Assemble(dropRTP)
+func (s *Sink) filter(miss float64) error {
+	program, err := bpf.Assemble(dropRTP(miss))
 	if err != nil {
 		return err
 	}

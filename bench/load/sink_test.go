@@ -14,7 +14,7 @@ import (
 // TestDropsAreCounted sends RTP one by one and joined, with STUN between, to a socket
 // that the kernel counts on.
 func TestDropsAreCounted(t *testing.T) {
-	sink, err := OpenSink(true)
+	sink, err := OpenSink(true, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func segmentSize(n int) []byte {
 }
 
 func TestArrivalTimes(t *testing.T) {
-	sink, err := OpenSink(false)
+	sink, err := OpenSink(false, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ type Viewing struct {
 	// were far away.
 	Feign time.Duration
 	HTTP  *http.Client
+	// Loss is the share of the packets of video that a viewer that does not decrypt
+	// misses at first: it asks for them again, on a stream of their own (RFC 4588).
+	Loss float64
 	// Messages, if set, is given what comes on the channels, and Packets what a viewer
 	// that decrypts reads. They run on the session's goroutines and must not block.
 	Messages func(channel uint16, b []byte)
@@ -47,7 +50,9 @@ type Viewer struct {
 	pc        *webrtc.PeerConnection
 	mux       *ice.UDPMuxDefault
 	sink      *Sink
-	timed     *timedConn // of a viewer that decrypts
+	timed     *timedConn    // of a viewer that decrypts
+	missed    chan missed   // of one with loss; closed by its socket's reader
+	asked     atomic.Uint64 // packets that it missed and asked for, since begin
 	ledger    ledger
 	base      uint32 // drops when counting began
 	connected chan struct{}
@@ -72,6 +77,9 @@ func Join(ctx context.Context, v Viewing) (*Viewer, error) {
 	if err == nil {
 		select {
 		case <-viewer.connected:
+			if viewer.missed != nil {
+				go viewer.askAgain()
+			}
 			return viewer, nil
 		case <-viewer.broken:
 			err = errors.New("the session has failed")
@@ -83,7 +91,7 @@ func Join(ctx context.Context, v Viewing) (*Viewer, error) {
 }
 
 func newViewer(v Viewing) (*Viewer, error) {
-	sink, err := OpenSink(!v.Decrypt)
+	sink, err := OpenSink(!v.Decrypt, v.Loss)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +100,9 @@ func newViewer(v Viewing) (*Viewer, error) {
 	if v.Decrypt {
 		viewer.timed = &timedConn{Sink: sink}
 		conn = viewer.timed
+	} else if v.Loss > 0 {
+		viewer.missed = make(chan missed, missedAtOnce)
+		conn = &missingConn{Sink: sink, missed: viewer.missed}
 	}
 	viewer.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn})
 	api, err := newAPI(viewer.mux, v)
@@ -254,6 +265,7 @@ func (v *Viewer) join(ctx context.Context, o Viewing) error {
 // begin starts counting anew.
 func (v *Viewer) begin() error {
 	v.ledger.reset()
+	v.asked.Store(0)
 	var err error
 	v.base, err = v.sink.Dropped()
 	return err

@@ -34,3 +34,22 @@ func Percentile[T cmp.Ordered](sorted []T, p float64) T {
 	rank := int(math.Ceil(p*float64(len(sorted))/100 - 1e-9)) // 99.9 has no exact binary form
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
+
+// Slope returns by how much y grows for each unit of x, by the straight line that
+// fits best (least squares); zero if the values of x do not differ.
+func Slope(x, y []float64) float64 {
+	var meanX, meanY float64
+	for i := range x {
+		meanX += x[i] / float64(len(x))
+		meanY += y[i] / float64(len(y))
+	}
+	var above, below float64
+	for i := range x {
+		above += (x[i] - meanX) * (y[i] - meanY)
+		below += (x[i] - meanX) * (x[i] - meanX)
+	}
+	if below == 0 {
+		return 0
+	}
+	return above / below
+}

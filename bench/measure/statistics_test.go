@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,27 @@ func TestPercentile(t *testing.T) {
 	} {
 		if got := Percentile(tt.sorted, tt.p); got != tt.want {
 			t.Errorf("percentile %v of %d values = %d, want %d", tt.p, len(tt.sorted), got, tt.want)
+		}
+	}
+}
+
+func TestSlope(t *testing.T) {
+	tests := []struct {
+		name string
+		x, y []float64
+		want float64
+	}{
+		{"nothing", nil, nil, 0},
+		{"one point", []float64{1}, []float64{5}, 0},
+		{"a line", []float64{1, 2, 4}, []float64{3, 5, 9}, 2},
+		{"a plateau", []float64{1, 2, 3}, []float64{7, 7, 7}, 0},
+		// Anscombe's first data set: y = 3.00 + 0.500 x.
+		{"Anscombe", []float64{10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5},
+			[]float64{8.04, 6.95, 7.58, 8.81, 8.33, 9.96, 7.24, 4.26, 10.84, 4.82, 5.68}, 0.5001},
+	}
+	for _, tt := range tests {
+		if got := Slope(tt.x, tt.y); math.Abs(got-tt.want) > 1e-4 {
+			t.Errorf("%s: a slope of %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type Config struct {
 // Addresses are where the server listens, in the relay's own form.
 type Addresses struct {
 	HTTP    string           `json:"http"`
+	Admin   string           `json:"admin,omitempty"` // of the relay alone
 	Streams map[string]Input `json:"streams"`
 }
 

@@ -17,6 +17,9 @@ func Line(r Row) string {
 	if r.Delivered > 0 {
 		s += fmt.Sprintf("  %6.2f us/packet  %5.0f KiB/viewer", r.CPU, r.RSS)
 	}
+	if r.Repaired > 0 {
+		s += fmt.Sprintf("  %d of %d repaired", r.Repaired, r.Delivered)
+	}
 	if l := r.Latency; l != nil {
 		s += fmt.Sprintf("  latency %.2f / %.1f / %.1f ms", l.P50, l.P99, l.P999)
 	}

@@ -55,6 +55,7 @@ type Row struct {
 	Sent      uint64 `json:"sent"`     // by the studio
 	Expected  uint64 `json:"expected"` // at all viewers together
 	Delivered uint64 `json:"delivered"`
+	Repaired  uint64 `json:"repaired,omitempty"` // of them, sent again because a viewer missed them
 
 	CPU     float64  `json:"cpu_us_per_packet"`
 	Cores   float64  `json:"server_cores"`
