@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/framelock/relay/internal/stream"
@@ -112,39 +113,39 @@ func (r *Relay) transcriptKeys() (key, previous crypto.Signer, err error) {
 // pseudonyms gives people and sessions names that say nothing of them. The same
 // one has the same name as long as the key is kept.
 type pseudonyms struct {
-	keyed hash.Cloner // HMAC with the key, and nothing in it yet
+	keyed sync.Pool // of HMACs with the key
 }
 
 // loadPseudonyms reads the key, which is made if it is not there. Without a folder
 // it lasts as long as the process.
-func loadPseudonyms(dir string) (pseudonyms, error) {
+func loadPseudonyms(dir string) (*pseudonyms, error) {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
 	if dir == "" {
-		return newPseudonyms(key[:])
+		return newPseudonyms(key[:]), nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
+		return nil, fmt.Errorf("state.dir: %w", err)
 	}
 	name := filepath.Join(dir, "pseudonym.key")
 	switch b, err := os.ReadFile(name); {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := writeSecret(name, key[:]); err != nil {
-			return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
+			return nil, fmt.Errorf("state.dir: %w", err)
 		}
 	case err != nil:
-		return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
+		return nil, fmt.Errorf("state.dir: %w", err)
 	case len(b) != len(key):
-		return pseudonyms{}, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(key))
+		return nil, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(key))
 	default:
 		if info, err := os.Stat(name); err != nil {
-			return pseudonyms{}, fmt.Errorf("state.dir: %w", err)
+			return nil, fmt.Errorf("state.dir: %w", err)
 		} else if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-			return pseudonyms{}, fmt.Errorf("state.dir: %s has mode %#o, and who reads it can tell whose actions are whose (allowed: 0600); run chmod 600 on it", name, info.Mode().Perm())
+			return nil, fmt.Errorf("state.dir: %s has mode %#o, and who reads it can tell whose actions are whose (allowed: 0600); run chmod 600 on it", name, info.Mode().Perm())
 		}
 		copy(key[:], b)
 	}
-	return newPseudonyms(key[:])
+	return newPseudonyms(key[:]), nil
 }
 
 // writeSecret makes a file that its owner alone may read, durably: the journal knows
@@ -165,24 +166,21 @@ func writeSecret(name string, b []byte) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func newPseudonyms(key []byte) (p pseudonyms, err error) {
-	cloner, ok := hmac.New(sha256.New, key).(hash.Cloner)
-	if !ok {
-		return p, errors.New("this build's HMAC cannot be cloned; build without GOFIPS140=v1.0.0")
-	}
-	return pseudonyms{cloner}, nil
+func newPseudonyms(key []byte) *pseudonyms {
+	return &pseudonyms{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
 // of returns the pseudonym of somebody, given what they are and who.
-func (p pseudonyms) of(parts ...string) string {
-	var b []byte
+func (p *pseudonyms) of(parts ...string) string {
+	var room [128]byte
+	b := room[:0]
 	for _, s := range parts {
 		b = append(append(strconv.AppendInt(b, int64(len(s)), 10), ':'), s...)
 	}
-	h, err := p.keyed.Clone()
-	if err != nil {
-		panic(err) // hmac of the standard library
-	}
+	h := p.keyed.Get().(hash.Hash)
+	defer p.keyed.Put(h)
+	h.Reset()
 	_, _ = h.Write(b) // never fails
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+	var sum [sha256.Size]byte
+	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:16])
 }

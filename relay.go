@@ -50,7 +50,7 @@ type Relay struct {
 	handler  http.Handler
 	admin    http.Handler
 
-	people pseudonyms
+	people *pseudonyms
 
 	ready    chan struct{}
 	draining chan struct{} // closed when Run is told to end

@@ -131,7 +131,7 @@ func ParseTimecode(s string) (t Timecode, ok bool) { return timeline.ParseTimeco
 type Stream struct {
 	name   string
 	cfg    streamSetup
-	people pseudonyms
+	people *pseudonyms
 	pool   *packet.Pool // of what its studio sends; set when the relay runs
 	loop   atomic.Pointer[stream.Loop]
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,6 +205,9 @@ func (l *Loop) Run(ctx context.Context) error {
 			next = min(next, wait)
 		}
 		timer.Reset(next)
+		if len(l.acts) > 0 {
+			runtime.Gosched() // a shard that was just handed media may wait for this processor
+		}
 	}
 	return l.shutDown(written, stopWriting)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -99,6 +100,7 @@ func (c crowd) offer(ctx context.Context, prefix string, n int, within time.Dura
 				all.Done()
 			})
 			c.send(b, 1, all.Done)
+			runtime.Gosched() // another user, whom a server hears on another goroutine
 		}
 	}
 	first.Add(i - n) // less, if the test ends
