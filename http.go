@@ -114,20 +114,23 @@ func (s apiStream) Act(ctx context.Context, a Action, who auth.Identity) ([]byte
 }
 
 // Receipt implements control.Stream.
-func (s apiStream) Receipt(ctx context.Context, window, id, session string, who auth.Identity) (any, error) {
+func (s apiStream) Receipt(ctx context.Context, window, id, session, subject string, who auth.Identity) (any, error) {
 	l := s.loop.Load()
 	if l == nil {
 		return nil, ErrNotRunning
 	}
-	subject := s.relay.subject(who, session)
-	if session != "" {
+	pseudonym := s.relay.subject(who, session)
+	switch {
+	case session != "":
 		viewer, err := s.relay.sessionOf(s.name, session, who)
 		if err != nil {
 			return nil, err
 		}
-		subject = viewer.Subject
+		pseudonym = viewer.Subject
+	case subject != "":
+		pseudonym = s.people.of("user", subject)
 	}
-	r, err := l.Receipt(ctx, window, subject, id)
+	r, err := l.Receipt(ctx, window, pseudonym, id)
 	if r == nil || err != nil {
 		return nil, err
 	}

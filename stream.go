@@ -282,6 +282,20 @@ func (s *Stream) Submit(a Action, subject string, receipt func([]byte)) error {
 	return nil
 }
 
+// Receipted is an action that has its verdict for good: its receipt, the line of the
+// journal that the verdict stands on, and the proof that it counts.
+type Receipted = stream.Receipted
+
+// Receipt returns what a user got for an action of Act or Submit, with the proof that it
+// counts once its window is closed; nil if there is none, or if it is no longer kept.
+func (s *Stream) Receipt(ctx context.Context, window, id, subject string) (*Receipted, error) {
+	l := s.loop.Load()
+	if l == nil {
+		return nil, ErrNotRunning
+	}
+	return l.Receipt(ctx, window, s.people.of("user", subject), id)
+}
+
 // Follow calls f with every line of the stream's journal from a position on (1 is
 // the first), as it becomes durable, and with the data of an action where it is
 // still there: until ctx ends or f fails. It returns ErrNoJournal if none is kept.

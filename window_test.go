@@ -144,6 +144,16 @@ func TestARoundIsDurableAndCanBeChecked(t *testing.T) {
 	if err != nil || len(windows) != 1 || windows[0].Accepted != people || windows[0].Phase.String() != "closed" {
 		t.Errorf("%+v %v", windows, err)
 	}
+	seventh, err := again.wheel.Receipt(t.Context(), "r1", "bet-7", "user-7")
+	if err != nil || seventh == nil || !bytes.Equal(seventh.Receipt, receipts["bet-7"]) || seventh.Proof == nil || seventh.Proof.Root != windows[0].Root {
+		t.Errorf("the receipt once more: %+v %v", seventh, err)
+	}
+	if other, err := again.wheel.Receipt(t.Context(), "r1", "bet-7", "user-8"); err != nil || other != nil {
+		t.Errorf("somebody else's: %+v %v", other, err)
+	}
+	if status, body := again.call("GET", "/v1/streams/wheel/windows/r1/receipts/bet-7?subject=user-7", ""); status != 200 || body["proof"] == nil {
+		t.Errorf("the receipt for a subject: %d %v", status, body)
+	}
 	var receipt struct{ Order uint64 }
 	if err := json.Unmarshal(receipts["bet-7"], &receipt); err != nil {
 		t.Fatal(err)

@@ -261,10 +261,11 @@ It takes a token with the scope act, and mark too for --subject.`,
 func newWindowsReceiptCmd() *cobra.Command {
 	var client clientFlags
 	var out output
+	var subject string
 	cmd := &cobra.Command{
 		Use:   "receipt STREAM WINDOW ID",
 		Short: "Print the receipt of an action again, and the proof that it counts",
-		Long: `Print the receipt of an action that this token made for itself, not for a
+		Long: `Print the receipt of an action that this token made, for itself or for a
 --subject. With -o json it comes with the line of the journal that the verdict stands
 on and, once the window is closed, with the proof that the line is below the root that
 everybody was shown (docs/windows.md).`,
@@ -279,7 +280,7 @@ everybody was shown (docs/windows.md).`,
 			if err != nil {
 				return err
 			}
-			all, err := c.Receipt(cmd.Context(), args[0], args[1], args[2])
+			all, err := c.Receipt(cmd.Context(), args[0], args[1], args[2], subject)
 			if err != nil {
 				return err
 			}
@@ -307,6 +308,7 @@ everybody was shown (docs/windows.md).`,
 	}
 	client.add(cmd)
 	out.add(cmd)
+	cmd.Flags().StringVar(&subject, "subject", "", "the user that the action was for")
 	return cmd
 }
 

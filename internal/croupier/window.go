@@ -100,11 +100,15 @@ func (c *Client) Act(ctx context.Context, stream, window string, a Action) (rece
 	return receipt, err
 }
 
-// Receipt returns the receipt of an action of the token's own, the line that its
-// verdict stands on, and the proof that it counts once the window is closed: a JSON
-// document.
-func (c *Client) Receipt(ctx context.Context, stream, window, id string) (receipt json.RawMessage, err error) {
-	err = c.Get(ctx, windowsPath(stream, window, "receipts", id), &receipt)
+// Receipt returns the receipt of an action of the token's own, or for a subject that is
+// not "", the line that its verdict stands on, and the proof that it counts once the
+// window is closed: a JSON document.
+func (c *Client) Receipt(ctx context.Context, stream, window, id, subject string) (receipt json.RawMessage, err error) {
+	path := windowsPath(stream, window, "receipts", id)
+	if subject != "" {
+		path += "?subject=" + url.QueryEscape(subject)
+	}
+	err = c.Get(ctx, path, &receipt)
 	return receipt, err
 }
 

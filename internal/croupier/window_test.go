@@ -77,7 +77,7 @@ func TestWindowCalls(t *testing.T) {
 		{
 			"receipt", `GET /v1/streams/wheel/windows/r1/receipts/a1 `, `{"receipt":{},"proof":null}`, 200,
 			func() (any, int, error) {
-				r, err := c.Receipt(t.Context(), "wheel", "r1", "a1")
+				r, err := c.Receipt(t.Context(), "wheel", "r1", "a1", "")
 				return r, 200, err
 			}, `{"receipt":{},"proof":null}`,
 		},

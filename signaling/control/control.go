@@ -47,8 +47,9 @@ type Stream interface {
 	// ErrNoSession if the action names a session that is not the caller's.
 	Act(ctx context.Context, r marker.ActRequest, who auth.Identity) ([]byte, error)
 	// Receipt returns what a caller got for an action of theirs, or of a session of
-	// theirs, with the proof that it counts; nil if there is none.
-	Receipt(ctx context.Context, window, id, session string, who auth.Identity) (any, error)
+	// theirs, with the proof that it counts; nil if there is none. A subject that is not
+	// "" is the one that they acted for.
+	Receipt(ctx context.Context, window, id, session, subject string, who auth.Identity) (any, error)
 	// Export writes the transcript, with the data of actions where it is wanted and
 	// still there. Having written nothing, it wraps ErrUnsigned if nobody signs it, or
 	// one of package marker's errors.

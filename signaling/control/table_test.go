@@ -142,7 +142,7 @@ func (t *table) Act(_ context.Context, r marker.ActRequest, who auth.Identity) (
 	return fmt.Appendf(nil, `{"type":"receipt","v":1,"id":%q,"window":%q,"verdict":"accepted","by":%q}`, r.ID, r.Window, who.Name), t.err
 }
 
-func (t *table) Receipt(_ context.Context, _, id, _ string, _ auth.Identity) (any, error) {
+func (t *table) Receipt(_ context.Context, _, id, _, _ string, _ auth.Identity) (any, error) {
 	if id != "a1" {
 		return nil, t.err
 	}
@@ -326,6 +326,9 @@ var calls = []call{
 	{name: "act while the relay stops", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1"}`, err: marker.ErrClosed, status: 503},
 
 	{name: "receipt", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1", token: "player", status: 200, want: `"proof":null`},
+	{name: "receipt for a subject", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1", token: "game", status: 200, want: `"proof":null`},
+	{name: "receipt for a subject without scope", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1", token: "player", status: 400, want: `"field":"subject"`},
+	{name: "receipt for a subject and a session", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1&session=s1", token: "game", status: 400, want: `"field":"subject"`},
 	{name: "receipt of nothing", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a2", token: "player", status: 404, want: `"field":"id"`},
 	{name: "receipt without a token", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1", status: 401},
 

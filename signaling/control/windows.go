@@ -134,7 +134,16 @@ func (h *handler) receipt(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 	defer cancel()
-	v, err := s.Receipt(ctx, r.PathValue("window"), r.PathValue("id"), r.URL.Query().Get("session"), auth.FromContext(ctx))
+	who, session, subject := auth.FromContext(ctx), r.URL.Query().Get("session"), r.URL.Query().Get("subject")
+	switch {
+	case subject != "" && !who.Allows(auth.Mark, auth.StreamOf(r)):
+		h.refuse(w, r, &marker.FieldError{Field: "subject", Value: subject, Allowed: "only of a caller with scope mark: a receipt is for whose token it is"})
+		return
+	case subject != "" && session != "":
+		h.refuse(w, r, &marker.FieldError{Field: "subject", Value: subject, Allowed: "none with a session, which has its own"})
+		return
+	}
+	v, err := s.Receipt(ctx, r.PathValue("window"), r.PathValue("id"), session, subject, who)
 	switch {
 	case err != nil && !errors.Is(err, ErrNoSession):
 		h.refuse(w, r, err)
