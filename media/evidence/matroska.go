@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"iter"
@@ -179,6 +180,13 @@ var ErrNotOurs = fmt.Errorf("not a Matroska file of a relay (it has no tag %s)",
 // ReadMatroska calls yield for the frames of a file that WriteMatroska wrote, in
 // its order, until it returns false. The file is held in memory.
 func ReadMatroska(r io.Reader, yield func(Frame) bool) error {
+	b, err := io.ReadAll(r)
+	if err == nil {
+		err = checkEBML(b)
+	}
+	if err != nil {
+		return fmt.Errorf("matroska: %w", err)
+	}
 	var file struct {
 		EBML    webm.EBMLHeader `ebml:"EBML"`
 		Segment struct {
@@ -188,7 +196,7 @@ func ReadMatroska(r io.Reader, yield func(Frame) bool) error {
 			Cluster []webm.Cluster `ebml:"Cluster"`
 		} `ebml:"Segment"`
 	}
-	if err := ebml.Unmarshal(r, &file); err != nil && err != io.EOF {
+	if err := ebml.Unmarshal(bytes.NewReader(b), &file); err != nil && err != io.EOF {
 		return fmt.Errorf("matroska: %w", err)
 	}
 	base, err := uint64(0), ErrNotOurs
