@@ -181,6 +181,14 @@ const saturated = 0.97
 
 // fault says why the window is not to be compared with others, or nothing.
 func (w *window) fault() string {
+	if harm := w.harm(); harm != "" || w.busy <= saturated {
+		return harm
+	}
+	return fmt.Sprintf("the machine was %.0f%% busy", w.busy*100)
+}
+
+// harm says what receivers did not get as it was sent, or nothing.
+func (w *window) harm() string {
 	switch {
 	case w.broken != nil:
 		return w.broken.Error()
@@ -192,8 +200,6 @@ func (w *window) fault() string {
 		return fmt.Sprintf("a viewer got %d packets too many", w.most)
 	case w.seen.Gaps > 0 || w.seen.Damaged > 0:
 		return fmt.Sprintf("decrypted: %d gaps, %d damaged payloads", w.seen.Gaps, w.seen.Damaged)
-	case w.busy > saturated:
-		return fmt.Sprintf("the machine was %.0f%% busy", w.busy*100)
 	}
 	return ""
 }

@@ -181,19 +181,20 @@ func (r *Result) eventSummaries() []eventSummary {
 }
 
 func (r *Result) joins(b *strings.Builder) {
-	var rate, each, load []float64
+	var rate, each, load, busy []float64
 	faults := 0
 	for _, j := range r.Joins {
 		if j.Fault != "" {
 			faults++
 			continue
 		}
-		rate, each, load = append(rate, float64(j.Joined)/j.Seconds), append(each, j.CPUMillis), append(load, j.Load)
+		rate, each = append(rate, float64(j.Joined)/j.Seconds), append(each, j.CPUMillis)
+		load, busy = append(load, j.Load), append(busy, 100*j.Busy)
 	}
 	if len(r.Joins) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n### Joins\n\n%d viewers join while %d watch, who lose nothing in %d of %d measurements: %s joins/s with the load generator on the same machine (%s cores of its own), and %s ms of the relay's CPU for each.\n",
+	fmt.Fprintf(b, "\n### Joins\n\n%d viewers join while %d watch, who lose nothing in %d of %d measurements: %s joins/s with the load generator on the same machine (%s cores of its own, all processors %s%% busy), and %s ms of the relay's CPU for each.\n",
 		r.Joins[0].Joined, r.Joins[0].Watching, len(rate), len(rate)+faults,
-		spread(measure.SpreadOf(rate), 0), spread(measure.SpreadOf(load), 2), spread(measure.SpreadOf(each), 2))
+		spread(measure.SpreadOf(rate), 0), spread(measure.SpreadOf(load), 2), spread(measure.SpreadOf(busy), 0), spread(measure.SpreadOf(each), 2))
 }

@@ -89,6 +89,7 @@ type Joins struct {
 	Round     int     `json:"round"`
 	Seconds   float64 `json:"seconds"`
 	CPUMillis float64 `json:"cpu_ms_per_join"`
+	Busy      float64 `json:"machine_busy"` // share of the processors
 	Load      float64 `json:"load_cores"`
 	Fault     string  `json:"fault,omitempty"`
 }
