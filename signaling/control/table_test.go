@@ -43,6 +43,7 @@ func (t tokens) Authenticate(r *http.Request) (auth.Identity, error) {
 
 var people = tokens{
 	"game":   {Name: "game-server", Scopes: []auth.Scope{auth.Mark}, Streams: []string{"wheel"}},
+	"table":  {Name: "table-server", Scopes: []auth.Scope{auth.Mark, auth.Act}, Streams: []string{"wheel"}},
 	"host":   {Name: "host", Scopes: []auth.Scope{auth.Mark}},
 	"reader": {Name: "reader", Scopes: []auth.Scope{auth.Read}},
 	"guest":  {Name: "guest", Scopes: []auth.Scope{auth.Read}, Streams: []string{"baccarat"}},
@@ -326,9 +327,9 @@ var calls = []call{
 	{name: "act while the relay stops", method: "POST", path: "/v1/streams/wheel/windows/w1/actions", token: "player", body: `{"id":"a1"}`, err: marker.ErrClosed, status: 503},
 
 	{name: "receipt", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1", token: "player", status: 200, want: `"proof":null`},
-	{name: "receipt for a subject", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1", token: "game", status: 200, want: `"proof":null`},
+	{name: "receipt for a subject", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1", token: "table", status: 200, want: `"proof":null`},
 	{name: "receipt for a subject without scope", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1", token: "player", status: 400, want: `"field":"subject"`},
-	{name: "receipt for a subject and a session", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1&session=s1", token: "game", status: 400, want: `"field":"subject"`},
+	{name: "receipt for a subject and a session", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1?subject=u1&session=s1", token: "table", status: 400, want: `"field":"subject"`},
 	{name: "receipt of nothing", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a2", token: "player", status: 404, want: `"field":"id"`},
 	{name: "receipt without a token", method: "GET", path: "/v1/streams/wheel/windows/w1/receipts/a1", status: 401},
 
