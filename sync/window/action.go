@@ -129,11 +129,14 @@ var errNotCanonical = errors.New("the line is not in canonical form; take the by
 // DecodeAction reads what Encode wrote and nothing else: every member in its place,
 // no space, no other way to write a number or a time.
 func DecodeAction(line []byte) (*Action, error) {
-	a := new(Action)
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(a); err != nil {
-		return nil, fmt.Errorf("action line: %w", err)
+	a, ok := parseAction(line)
+	if !ok {
+		a = new(Action)
+		dec := json.NewDecoder(bytes.NewReader(line))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(a); err != nil {
+			return nil, fmt.Errorf("action line: %w", err)
+		}
 	}
 	a.ReceivedAt, a.Superseded = a.ReceivedAt.UTC(), a.Superseded.UTC()
 	if err := a.checkLine(); err != nil {

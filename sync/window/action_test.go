@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,10 @@ func FuzzDecodeAction(f *testing.F) {
 		if err != nil {
 			return
 		}
+		var plain Action
+		if quick, ok := parseAction(b); ok && (json.Unmarshal(b, &plain) != nil || !reflect.DeepEqual(normal(quick), normal(&plain))) {
+			t.Fatalf("%s\nreads as %+v, by the standard library as %+v", b, quick, plain)
+		}
 		if again := a.Encode(); string(again) != string(b) {
 			t.Fatalf("%s\nencodes to\n%s", b, again)
 		}
@@ -235,6 +240,13 @@ func FuzzDecodeAction(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// normal is an action with its times in one form.
+func normal(a *Action) Action {
+	n := *a
+	n.ReceivedAt, n.Superseded, n.RTTMS = a.ReceivedAt.UTC(), a.Superseded.UTC(), boundRTT(a.RTTMS)
+	return n
 }
 
 func FuzzDecodePayload(f *testing.F) {

@@ -43,6 +43,9 @@ func (p Payload) Encode() []byte {
 
 // DecodePayload reads what Encode wrote and nothing else.
 func DecodePayload(line []byte) (Payload, error) {
+	if p, ok := parsePayload(line); ok && bytes.Equal(p.Encode(), line) {
+		return p, nil
+	}
 	var form struct {
 		V     int             `json:"v"`
 		Type  string          `json:"type"`
