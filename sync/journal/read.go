@@ -69,25 +69,20 @@ func (x index) at(pos uint64) (entry, bool) {
 // ErrUnavailable.
 func (j *Journal) Read(ctx context.Context, from uint64, f func(pos uint64, line, payload []byte) error) error {
 	j.mu.Lock()
-	r := reading{j: j, from: max(from, 1), end: j.pos, newest: j.seq}
+	r := reading{j: j, from: max(from, 1), end: j.pos, newest: j.seq, f: f}
 	j.mu.Unlock()
 	pause := minBackoff
 	for attempts := 0; r.from <= r.end; {
-		first := r.from
-		err := r.ahead(ctx)
-		for i, l := range r.lines {
-			if err := f(first+uint64(i), l.line, l.payload); err != nil {
-				return err
-			}
-		}
-		if err == nil {
-			continue
-		}
-		if r.from > first {
+		before := r.from
+		err := r.pass(ctx)
+		if r.from > before {
 			attempts, pause = 0, minBackoff
 		}
 		attempts++
-		if !errors.Is(err, ErrUnavailable) || attempts == readAttempts {
+		switch {
+		case err == nil:
+			continue
+		case r.ended || !errors.Is(err, ErrUnavailable) || attempts == readAttempts:
 			return err
 		}
 		if err := wait(ctx, pause); err != nil {
@@ -108,28 +103,48 @@ type reading struct {
 	j           *Journal
 	from        uint64 // the next line
 	end, newest uint64 // position and sequence at which it began
-	lines       []readLine
-	size        int // of lines
+	f           func(pos uint64, line, payload []byte) error
+	ended       bool // by f
+
+	ahead []readLine // read, and not handed to f
+	size  int        // of those
 }
 
-type readLine struct{ line, payload []byte }
+type readLine struct {
+	pos           uint64
+	line, payload []byte
+}
 
-// errAhead ends a pass when enough was read.
-var errAhead = errors.New("enough was read ahead")
-
-// ahead reads the next lines, while nothing is erased.
-func (r *reading) ahead(ctx context.Context) error {
+// pass reads as far as it can. While it does nothing is erased, and while f is called
+// something may be: what is read on then is in the index of replaced lines.
+func (r *reading) pass(ctx context.Context) error {
 	r.j.erasing.RLock()
-	defer r.j.erasing.RUnlock()
-	r.lines, r.size = nil, 0
-	if err := r.pass(ctx); !errors.Is(err, errAhead) {
+	err := r.read(ctx)
+	r.j.erasing.RUnlock()
+	if r.ended {
 		return err
 	}
+	if failed := r.handOut(); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// handOut calls f for what was read ahead.
+func (r *reading) handOut() error {
+	for _, l := range r.ahead {
+		if err := r.f(l.pos, l.line, l.payload); err != nil {
+			r.ended = true
+			return err
+		}
+	}
+	clear(r.ahead)
+	r.ahead, r.size = r.ahead[:0], 0
 	return nil
 }
 
-// pass reads as far as it can.
-func (r *reading) pass(ctx context.Context) error {
+// read reads as far as it can. erasing is held for reading.
+func (r *reading) read(ctx context.Context) error {
 	start, err := r.j.search(ctx, r.newest, func(rec *record) bool { return rec.pos >= r.from })
 	if err != nil {
 		return err
@@ -155,21 +170,23 @@ func (r *reading) pass(ctx context.Context) error {
 	return r.gap(ctx, r.end+1)
 }
 
-// give takes the lines of a batch that are next.
+// give takes the lines of a batch that are next, and hands out what is enough.
 func (r *reading) give(b *batch) error {
 	for i, line := range b.lines {
 		pos := b.first() + uint64(i)
 		if pos != r.from || pos > r.end {
 			continue
 		}
-		r.lines = append(r.lines, readLine{line, b.payload(i)})
+		r.ahead = append(r.ahead, readLine{pos, line, b.payload(i)})
 		r.size += len(line) + len(b.payload(i))
 		r.from++
 	}
-	if r.size >= readAhead {
-		return errAhead
+	if r.size < readAhead {
+		return nil
 	}
-	return nil
+	r.j.erasing.RUnlock()
+	defer r.j.erasing.RLock()
+	return r.handOut()
 }
 
 // gap gives what replaced the lines before to.
