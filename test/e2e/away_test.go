@@ -51,7 +51,7 @@ func TestHidden(t *testing.T) {
 	before := c.memory()
 	c.must(c.browser.Show(false))
 	c.must(c.browser.Evaluate(`performance.now()`, &hidden))
-	c.must(c.browser.Wait(fmt.Sprintf(`performance.now() > %f`, hidden+float64(ofFull(60_000, 4_000))), 70*time.Second))
+	c.must(c.browser.Wait(fmt.Sprintf(`performance.now() > %f`, hidden+float64(ofFull(60_000, 2_000))), 70*time.Second))
 	c.must(c.browser.Evaluate(`performance.now()`, &back))
 	after := c.memory()
 	c.must(c.browser.Show(true))
@@ -64,7 +64,7 @@ func TestHidden(t *testing.T) {
 	for _, wrong := range v.Wrong {
 		c.Error(wrong)
 	}
-	if v.Unseen < ofFull(2500, 100) {
+	if v.Unseen < ofFull(2500, 50) {
 		c.Errorf("only %d events fired unseen", v.Unseen)
 	}
 	if full() && (after.relay > 1.25*before.relay || after.pages > 1.25*before.pages) {
@@ -78,7 +78,7 @@ func TestHidden(t *testing.T) {
 func TestMoving(t *testing.T) {
 	c := begin(t, 4*time.Minute, chromium)
 	c.plays(&line{rtt: 40 * time.Millisecond})
-	moves := ofFull(10, 2)
+	moves := ofFull(10, 1)
 	for range moves {
 		var at float64
 		c.must(c.browser.Evaluate(`performance.now()`, &at))

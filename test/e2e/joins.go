@@ -16,6 +16,7 @@ type JoinVerdict struct {
 	Joins      int
 	FirstFrame []float64 // from POST to the first frame presented, in ms, sorted
 	Events     int       // on the reliable channel
+	Early      int       // whose player was out of patience and showed a frame before the snapshot, without overlay
 	Gaps       int
 	Doubles    int
 	Wrong      []string
@@ -31,16 +32,19 @@ func (v *JoinVerdict) Median() float64 {
 
 // String is the verdict on one line.
 func (v *JoinVerdict) String() string {
-	return fmt.Sprintf("%d joins: first frame after %.0f ms, p95 %.0f [%.0f-%.0f]; %d events, %d gaps, %d doubles", v.Joins,
-		v.Median(), quantile(v.FirstFrame, 0.95), quantile(v.FirstFrame, 0), quantile(v.FirstFrame, 1), v.Events, v.Gaps, v.Doubles)
+	return fmt.Sprintf("%d joins: first frame after %.0f ms, p95 %.0f [%.0f-%.0f], %d before the snapshot; %d events, %d gaps, %d doubles", v.Joins,
+		v.Median(), quantile(v.FirstFrame, 0.95), quantile(v.FirstFrame, 0), quantile(v.FirstFrame, 1), v.Early, v.Events, v.Gaps, v.Doubles)
 }
 
 func (v *JoinVerdict) wrong(format string, args ...any) {
 	v.Wrong = append(v.Wrong, fmt.Sprintf(format, args...))
 }
 
+// patience is how long a player waits for the snapshot, in ms (docs/player.md).
+const patience = 1500
+
 // JudgeJoins looks at each join: the snapshot must have been applied before the
-// first frame was presented, and the events must continue at its seq + 1 with no
+// first frame was presented, unless it did not come for long, and the events must continue at its seq + 1 with no
 // gap and no double, by what came over the wire.
 func JudgeJoins(joins []JoinAttempt, page *PageLog, browser *Instruments) *JoinVerdict {
 	v := &JoinVerdict{Joins: len(joins)}
@@ -66,7 +70,7 @@ func (v *JoinVerdict) judgeFrames(n int, within func(float64) bool, page *PageLo
 		}
 	}
 	for _, p := range browser.Presented {
-		if presented == 0 && within(p.At) && p.At > posted {
+		if presented == 0 && within(p.At) && p.Received > posted { // else it is of the join before
 			presented = p.At
 		}
 	}
@@ -74,6 +78,8 @@ func (v *JoinVerdict) judgeFrames(n int, within func(float64) bool, page *PageLo
 	case posted == 0 || applied == 0 || presented == 0:
 		v.wrong("join %d: posted at %.0f, snapshot at %.0f, first frame at %.0f ms: one of them is missing", n, posted, applied, presented)
 		return
+	case applied > presented && presented-posted > patience:
+		v.Early++
 	case applied > presented:
 		v.wrong("join %d: the snapshot was applied %.1f ms after the first frame was presented", n, applied-presented)
 	}

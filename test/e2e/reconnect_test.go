@@ -14,6 +14,9 @@ func TestReconnect(t *testing.T) { reconnects(t, "exact", nil) }
 
 // The same far from the relay.
 func TestReconnectFar(t *testing.T) {
+	if !full() {
+		t.Skip("only in a full run: it takes minutes")
+	}
 	reconnects(t, "exact", &line{rtt: 80 * time.Millisecond})
 }
 

@@ -2,7 +2,12 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +26,72 @@ func TestRelayDrains(t *testing.T) {
 		c.Fatalf("notices %+v, statuses %+v: want to be told before the session ends", page.Notices, page.Statuses)
 	}
 	c.figure("told %.0f ms before the session ended", page.Statuses[over].At-page.Notices[told].At)
+}
+
+// Where another relay answers at the same address, the page plays on from the one
+// that drains until the other one's picture is there. Then the first one ends: nobody
+// is left.
+func TestRelayDrainsToAnother(t *testing.T) {
+	c := begin(t, 2*time.Minute, chromium)
+	w := c.world
+	w.Grace = "60s"
+	other := &World{Dir: filepath.Join(c.dir, "other"), Relay: w.Relay, Stream: w.Stream}
+	c.must(os.Mkdir(other.Dir, 0o755))
+	t.Cleanup(func() {
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, at := range []*World{w, other} {
+		c.must(at.StartRelay(c.ctx, "h264"))
+		c.must(at.StartPublisher(20, clip(c, "h264", "360p30")))
+		c.must(at.StartStudio("h264", "360p30"))
+		c.must(at.WaitStream(c.ctx))
+	}
+	var moved atomic.Bool
+	first, second := w.viewersHandler(), other.viewersHandler()
+	balancer := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if moved.Load() && r.Method == http.MethodPost {
+			second.ServeHTTP(rw, r)
+			return
+		}
+		first.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(balancer.Close)
+	c.open("/e2e/play.html?start=no", 800, 600)
+	c.must(c.browser.Goto(balancer.URL + "/e2e/play.html?stream=" + w.Stream))
+	const fires = `window.play?.log.drawn.filter((d) => d.at > %f && d.fired.length > 0).length > 20`
+	c.must(c.browser.Wait(fmt.Sprintf(fires, 0.0), 20*time.Second))
+
+	ended := make(chan error, 1)
+	go func() { ended <- w.relay.Stop() }()
+	c.must(c.browser.Wait(`play.log.notices.some((n) => n.code === "draining")`, 10*time.Second))
+	moved.Store(true)
+	c.must(c.browser.Wait(`play.log.switches.length > 0`, 20*time.Second))
+	c.must(<-ended)
+	var gone float64
+	c.must(c.browser.Evaluate(`performance.now()`, &gone))
+	c.must(c.browser.Wait(fmt.Sprintf(fires, gone), 20*time.Second))
+
+	page, _ := c.seen()
+	v := &ReconnectVerdict{}
+	v.judgeSwitch(1, JoinAttempt{Start: page.Switches[0].At - 10_000, Stop: page.Switches[0].At}, page.Drawn, &page)
+	for _, wrong := range v.Wrong {
+		c.Error(wrong)
+	}
+	last := int64(0)
+	for _, d := range page.Drawn {
+		if !d.Again && d.TS <= last {
+			c.Errorf("a frame at %d was drawn after one at %d", d.TS, last)
+		}
+		last = max(last, d.TS)
+	}
+	if slices.ContainsFunc(page.Statuses, func(s Said) bool { return s.Status == "reconnecting" }) {
+		c.Errorf("the picture was lost: %+v", page.Statuses)
+	}
+	told := slices.IndexFunc(page.Notices, func(n Said) bool { return n.Code == "draining" })
+	c.figure("another relay took over %.1f s after the notice; the picture stood for %.0f ms; the relay ended within %.1f s of that",
+		(page.Switches[0].At-page.Notices[told].At)/1000, quantile(v.Gaps, 0.5), (gone-page.Switches[0].At)/1000)
 }
 
 // restart ends the relay, starts it again, and looks at what the page saw.

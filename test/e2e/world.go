@@ -29,6 +29,8 @@ type World struct {
 	MediaOptions string
 	// Record has the relay keep what it sends.
 	Record bool
+	// Grace is drain.grace of the configuration; 1s if empty.
+	Grace string
 	// StudioFlags are further flags of the relay's own studio.
 	StudioFlags []string
 	// Network is what viewers' media and pages go through; none if nil.
@@ -53,6 +55,7 @@ func (w *World) config(codec string) string {
 	return fmt.Sprintf(`http: {listen: "%s"}
 media: {udp: "%s", include_loopback: true%s}
 admin: {listen: "127.0.0.1:0"}
+drain: {grace: %s}
 state: {dir: %q}
 streams:
   %s:
@@ -60,7 +63,7 @@ streams:
       video: {codec: %s, listen: "%s", payload_type: 96}
       audio: {codec: opus, listen: "%s", payload_type: 111}
     record: {dir: %q}
-`, listen(w.HTTP), cmp.Or(w.udp, ":0"), w.MediaOptions, filepath.Join(w.Dir, "state"), w.Stream, codec, listen(w.video), listen(w.audio), record)
+`, listen(w.HTTP), cmp.Or(w.udp, ":0"), w.MediaOptions, cmp.Or(w.Grace, "1s"), filepath.Join(w.Dir, "state"), w.Stream, codec, listen(w.video), listen(w.audio), record)
 }
 
 // StartRelay starts the relay, or starts it again with the addresses that it had.
