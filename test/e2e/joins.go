@@ -70,7 +70,7 @@ func (v *JoinVerdict) judgeFrames(n int, within func(float64) bool, page *PageLo
 		}
 	}
 	for _, p := range browser.Presented {
-		if presented == 0 && within(p.At) && p.Received > posted { // else it is of the join before
+		if presented == 0 && within(p.At) && p.At > posted {
 			presented = p.At
 		}
 	}

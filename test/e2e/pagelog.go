@@ -100,9 +100,8 @@ type RawMessage struct {
 
 // Presented is a frame that the browser says it presented.
 type Presented struct {
-	At       float64 `json:"at"`
-	Received float64 `json:"received"` // its last packet
-	RTP      int64   `json:"rtp"`
-	Count    int     `json:"count"`
-	Element  int     `json:"element"`
+	At      float64 `json:"at"`
+	RTP     int64   `json:"rtp"`
+	Count   int     `json:"count"`
+	Element int     `json:"element"`
 }

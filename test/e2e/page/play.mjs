@@ -72,6 +72,7 @@ function stop() {
   player.stop();
   compositor.close();
   player = compositor = undefined;
+  video.srcObject = null; // or a frame that is on its way counts for the next join
 }
 
 // Asked for before the SDK's own, so that a stall comes before its draw.
