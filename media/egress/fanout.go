@@ -56,18 +56,15 @@ func (s *Shard) send(v *Viewer, packets []forward.Packet, inTurn bool) {
 	spread := pace > 0 || len(v.held) > 0
 	for i := range packets {
 		p := &packets[i]
-		if p.Track == forward.Video {
-			if !v.live || inTurn && !s.admits(v, p, now) {
-				continue
-			}
-			if !p.Retransmitted {
-				v.evidence.frame(p)
-				if spread && s.holds(v, p, pace, now) {
-					continue
-				}
-			}
+		fresh := p.Track == forward.Video && !p.Retransmitted
+		if p.Track == forward.Video && (!v.live || inTurn && !s.admits(v, p, now)) || fresh && spread && s.holds(v, p, pace, now) {
+			continue
 		}
-		n = s.put(v, p, n, now)
+		next := s.put(v, p, n, now)
+		if fresh && next != n {
+			v.evidence.frame(p)
+		}
+		n = next
 	}
 	if n > 0 {
 		s.flush(v, n)
@@ -82,7 +79,7 @@ func (s *Shard) send(v *Viewer, packets []forward.Packet, inTurn bool) {
 }
 
 // put adds a viewer's copy of a packet to the n that are in out, and returns how
-// many then are.
+// many then are: n if the viewer does not get the packet.
 func (s *Shard) put(v *Viewer, p *forward.Packet, n int, now time.Time) int {
 	o := &s.out[n]
 	if !v.outgoing(p, s.set.PlayoutDelay, o) {

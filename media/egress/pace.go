@@ -19,6 +19,9 @@ func wireSize(p *forward.Packet) int { return len(p.Payload()) + overhead }
 // holds keeps a packet of video back if it is part of more than the viewer's path
 // takes at once, or follows such a one.
 func (s *Shard) holds(v *Viewer, p *forward.Packet, pace float64, now time.Time) bool {
+	if v.tracks[forward.Video].SSRC == 0 {
+		return false
+	}
 	size := wireSize(p)
 	if len(v.held) == 0 {
 		wait := v.pacer.Leave(size, pace, size, 0, now)
@@ -33,6 +36,7 @@ func (s *Shard) holds(v *Viewer, p *forward.Packet, pace float64, now time.Time)
 	p.Buffer.Retain(1)
 	v.held = append(v.held, held{*p, now})
 	v.hold(size)
+	v.evidence.frame(p) // now: a gap that comes before its turn is after it
 	return true
 }
 

@@ -209,3 +209,32 @@ func strain(e *congestion.Estimator, now time.Time) {
 		e.Report(0.05*float64(i), 20*time.Millisecond, now.Add(time.Duration(i-2)*time.Second))
 	}
 }
+
+// What waits is part of what the viewer is sent, before a gap that comes meanwhile.
+// Who gets no video was sent none.
+func TestEvidenceOfWhatWaits(t *testing.T) {
+	inRoom(t, func(r *room) {
+		l, deaf := newLine(), newLine()
+		deaf.formats.Track[forward.Video] = Format{}
+		v, w := r.viewer(l, &wishes{}), r.viewer(deaf, &wishes{})
+		for _, v := range []*Viewer{v, w} {
+			r.shard.Join(v, nil, r.large(1, true), [forward.Tracks]ClockMap{})
+		}
+		r.strained(v)
+		r.strained(w)
+		r.pictures(keyframePackets, true)
+		r.pictures(2, false)
+		second := r.slot - 2
+		r.shed()
+		r.pass(time.Second)
+		r.shard.Burst(v, r.large(3, true))
+		synctest.Wait()
+		spans, _ := v.Sent(nil)
+		if n := len(spans); n != 2 || spans[0].To != second || spans[1] != (Span{r.slot - 3, r.slot - 3}) {
+			t.Errorf("spans %v, want two: to %d, and %d alone", spans, second, r.slot-3)
+		}
+		if spans, _ := w.Sent(nil); len(spans) > 0 {
+			t.Errorf("a viewer without video was sent %v", spans)
+		}
+	})
+}
