@@ -23,5 +23,6 @@ const (
 	DropStranger   = "stranger"      // datagrams from an address that has not proven itself
 	DropCheck      = "check_refused" // connectivity checks that belong to no session
 	DropFlood      = "flood"         // more than a viewer may send; nothing was decrypted
+	DropGuest      = "guest_behind"  // datagrams for a guest of the port that does not keep up
 	DropUnreadable = "unreadable"    // datagrams that do not decrypt, or are none of the protocol
 )

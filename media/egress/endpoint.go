@@ -42,6 +42,7 @@ type Endpoint struct {
 	fingerprint string
 	logs        pionLogs
 	closed      atomic.Bool
+	guests      atomic.Pointer[Guests] // nil if there never were any
 
 	mu        sync.Mutex
 	byUfrag   map[string]*Transport
@@ -256,5 +257,8 @@ func (e *Endpoint) forget(t *Transport) {
 // Close closes the port. Sessions end with their viewers.
 func (e *Endpoint) Close() error {
 	e.closed.Store(true)
+	if g := e.guests.Load(); g != nil {
+		_ = g.Close() // never fails
+	}
 	return e.cfg.Conn.Close()
 }

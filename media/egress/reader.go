@@ -46,7 +46,9 @@ func (r *reader) take(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	t := r.e.at(from)
 	if t == nil {
-		r.drop(DropStranger)
+		if !r.guest("", b, from) {
+			r.drop(DropStranger)
+		}
 		return
 	}
 	switch {
@@ -77,12 +79,16 @@ func (r *reader) drop(reason string) { r.e.cfg.Drops.Dropped(reason, 1) }
 func (r *reader) check(b []byte, from netip.AddrPort, now time.Time) {
 	ufrag, ok := ice.Ufrag(b)
 	if !ok {
-		r.drop(DropUnreadable)
+		if !r.guest("", b, from) { // an answer to a guest's own check
+			r.drop(DropUnreadable)
+		}
 		return
 	}
 	t := r.e.named(ufrag)
 	if t == nil {
-		r.drop(DropCheck)
+		if !r.guest(ufrag, b, from) {
+			r.drop(DropCheck)
+		}
 		return
 	}
 	if !t.budgets.checks.AllowN(now, 1) {
