@@ -161,6 +161,12 @@ func TestARoundIsDurableAndCanBeChecked(t *testing.T) {
 	if err := again.wheel.Erase(t.Context(), receipt.Order); err != nil {
 		t.Fatal(err)
 	}
+	if gone, err := again.wheel.Receipt(t.Context(), "r1", "bet-7", "user-7"); err != nil || gone != nil {
+		t.Errorf("the receipt of what was erased: %+v %v", gone, err)
+	}
+	if b, err := again.wheel.Act(t.Context(), Action{ID: "bet-7", Window: "r1", Data: json.RawMessage("7")}, "user-7"); err != nil || !bytes.Contains(b, []byte(`"reason":"id_reused"`)) {
+		t.Errorf("what was erased, once more: %s %v", b, err)
+	}
 	if err := again.wheel.Erase(t.Context(), 1<<40); err == nil {
 		t.Error("an action that is not there was erased")
 	}

@@ -135,6 +135,24 @@ func (l *ledger) receipt(name string, order uint64) []byte {
 	return l.rejected[order]
 }
 
+// forget drops the receipts of actions whose data was erased: with the salt in them,
+// what was erased could be guessed.
+func (l *ledger) forget(orders []uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, order := range orders {
+		for name, of := range l.receipts {
+			if _, ok := of[order]; ok {
+				delete(of, order)
+				if slices.Contains(l.ended, name) {
+					l.kept--
+				}
+			}
+		}
+		delete(l.rejected, order)
+	}
+}
+
 // newest returns the position of the newest line, and what is closed when there is
 // one after it.
 func (l *ledger) newest() (uint64, <-chan struct{}) {

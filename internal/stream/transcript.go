@@ -62,17 +62,28 @@ func (l *Loop) Export(ctx context.Context, w io.Writer, payloads bool) error {
 func (l *Loop) signNow(ctx context.Context) error {
 	// The checkpoint is a line of its own, behind what it covers.
 	for range 2 {
-		wait := make(waitEntry)
-		if !l.writer.Put(&signEntry{l}) || !l.writer.Put(wait) {
+		if !l.writer.Put(&signEntry{l}) {
 			return marker.ErrInboxFull
 		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := l.settled(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// settled waits until everything that was decided is durable, or will not be.
+func (l *Loop) settled(ctx context.Context) error {
+	wait := make(waitEntry)
+	if !l.writer.Put(wait) {
+		return marker.ErrInboxFull
+	}
+	select {
+	case <-wait:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Keeps reports whether the stream has a journal.
@@ -111,7 +122,7 @@ func (l *Loop) Follow(ctx context.Context, from uint64, toEnd bool, f func(pos u
 }
 
 // Erase removes the data of actions for good, by their orders; the log stays as valid
-// as it was. It waits for the disk.
+// as it was, and their receipts, which have the salt, are forgotten. It waits for the disk.
 func (l *Loop) Erase(ctx context.Context, orders []uint64) error {
 	if l.sh.Journal == nil {
 		return ErrUnsigned
@@ -123,14 +134,25 @@ func (l *Loop) Erase(ctx context.Context, orders []uint64) error {
 	if most := slices.Max(orders); most > newest {
 		return &marker.FieldError{Field: "orders", Value: strconv.FormatUint(most, 10), Allowed: fmt.Sprintf("orders of actions, at most %d", newest)}
 	}
+	if err := l.settled(ctx); err != nil { // what is not in the journal yet cannot be erased there
+		return err
+	}
 	switch err := l.sh.Journal.Erase(ctx, orders...); {
 	case errors.Is(err, journal.ErrFenced):
 		return marker.ErrNotOwner
 	case errors.Is(err, journal.ErrUnavailable):
 		return marker.ErrUnavailable
-	default:
+	case err != nil:
 		return err
 	}
+	_, err = ask(ctx, l, func() (struct{}, error) {
+		for _, order := range orders {
+			l.core.book.Forget(order)
+		}
+		return struct{}{}, nil
+	})
+	l.ledger.forget(orders)
+	return err
 }
 
 // forgetSpacing is the time between two looks for data that has been kept long

@@ -2,6 +2,7 @@ package window
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -289,6 +290,24 @@ func (b *Book) sweep() {
 		r.accepted = r.accepted[:last]
 		if last == 0 {
 			b.gone = slices.Delete(b.gone, 0, 1)
+		}
+	}
+}
+
+// Forget drops the digest of an action whose data was erased, as it is dropped where
+// the journal is read again: the same again is then another action of the same id.
+func (b *Book) Forget(order uint64) {
+	byOrder := func(a *Action, order uint64) int { return cmp.Compare(a.Order, order) }
+	for _, r := range b.order {
+		if i, ok := slices.BinarySearchFunc(r.accepted, order, byOrder); ok {
+			r.accepted[i].Digest = [32]byte{}
+			return
+		}
+	}
+	for _, a := range b.rejected {
+		if a.Order == order {
+			a.Digest = [32]byte{}
+			return
 		}
 	}
 }
