@@ -141,7 +141,8 @@ func (sc *scene) comeAndGo(ctx context.Context) error {
 
 // watch samples the relay for a while.
 func (sc *scene) watch(ctx context.Context, d time.Duration) ([]report.SoakSample, error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	// Compression would cost the relay memory that nobody else asks it for.
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	machine, err := measure.ReadMachine()
 	if err != nil {
