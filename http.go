@@ -189,11 +189,8 @@ func (s apiStream) Recording(ctx context.Context, from, to uint64, w io.Writer) 
 // Snapshot implements control.Stream.
 func (s apiStream) Snapshot(ctx context.Context) ([]byte, error) { return s.snapshotJSON(ctx) }
 
-// Subscribe implements control.Stream, where 0 asks for new events only.
+// Subscribe implements control.Stream.
 func (s apiStream) Subscribe(ctx context.Context, after uint64) (<-chan []byte, error) {
-	if after == 0 {
-		after = Newest
-	}
 	events, err := s.Stream.Subscribe(ctx, after)
 	if errors.Is(err, ErrTooOld) || errors.Is(err, ErrNotYet) {
 		return nil, fmt.Errorf("%w: %w", control.ErrGone, err)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -27,6 +28,9 @@ type Streams interface {
 	// "name".
 	List(ctx context.Context) ([]any, error)
 }
+
+// Newest asks Subscribe for new events only.
+const Newest = math.MaxUint64
 
 // Stream is one of them. Every method returns soon after ctx ends.
 type Stream interface {
@@ -77,8 +81,8 @@ type Stream interface {
 	// can. done says that it is on already. A *NotNow says why it cannot.
 	SwitchInput(ctx context.Context, input string) (inputs any, done bool, err error)
 	// Subscribe sends the bytes of every event whose seq is greater than after, in
-	// order: first those that are kept, then each as it comes. An after of 0 asks
-	// for new ones only. ErrGone says that after is not a seq from which on all are
+	// order: first those that are kept, then each as it comes. An after of 0 asks for
+	// all that are kept, Newest for new ones only. ErrGone says that after is not a seq from which on all are
 	// kept. The channel is closed when the reader is too slow, the stream ends or ctx
 	// does.
 	Subscribe(ctx context.Context, after uint64) (<-chan []byte, error)

@@ -22,7 +22,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	after, ok := resumeAfter(w, r)
+	after, ok := resumeAfter(w, r, Newest)
 	if !ok {
 		return
 	}
@@ -133,14 +133,15 @@ func frame(event []byte) ([]byte, error) {
 	return fmt.Appendf(nil, "id: %d\ndata: %s\n\n", *sequenced.Seq, event), nil
 }
 
-// resumeAfter reads the seq after which to go on, or answers 400.
-func resumeAfter(w http.ResponseWriter, r *http.Request) (uint64, bool) {
+// resumeAfter reads the seq after which to go on, which is otherwise if the caller
+// names none, or answers 400.
+func resumeAfter(w http.ResponseWriter, r *http.Request, otherwise uint64) (uint64, bool) {
 	field, text := "Last-Event-ID", r.Header.Get("Last-Event-ID")
 	if text == "" {
 		field, text = "after", r.URL.Query().Get("after")
 	}
 	if text == "" {
-		return 0, true
+		return otherwise, true
 	}
 	const allowed = "a seq, from 0 to 9007199254740991"
 	after, err := strconv.ParseUint(text, 10, 53)

@@ -96,7 +96,8 @@ func TestEventsResume(t *testing.T) {
 		name, path, header string
 		want               uint64
 	}{
-		{"new ones", "/v1/streams/wheel/events", "", 0},
+		{"new ones", "/v1/streams/wheel/events", "", Newest},
+		{"all that are kept", "/v1/streams/wheel/events?after=0", "", 0},
 		{"by the header", "/v1/streams/wheel/events", "9007199254740991", 9007199254740991},
 		{"by the query", "/v1/streams/wheel/events?after=7", "", 7},
 		{"the header wins", "/v1/streams/wheel/events?after=7", "8", 8},

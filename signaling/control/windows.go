@@ -164,7 +164,7 @@ func (h *handler) journal(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	after, ok := resumeAfter(w, r)
+	after, ok := resumeAfter(w, r, 0)
 	if !ok {
 		return
 	}
