@@ -40,7 +40,10 @@ func (r *Relay) openJournals(ctx context.Context) (*journal.Server, map[string]*
 	}
 	if o.URL == "" {
 		o.Dir = filepath.Join(c.Dir, "journal")
-	} else if c.Dir == "" {
+	}
+	if c.Dir != "" {
+		o.People = r.people.name()
+	} else {
 		r.log.Warn("state.journal.url is set and state.dir is not: pseudonyms are made anew at each start, and an action that is sent again after one counts again")
 	}
 	server, err := journal.Start(o)
@@ -136,7 +139,7 @@ func loadPseudonyms(dir string) (*pseudonyms, error) {
 	case err != nil:
 		return nil, fmt.Errorf("state.dir: %w", err)
 	case len(b) != len(key):
-		return nil, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it, or remove it to give everybody a new pseudonym", name, len(b), len(key))
+		return nil, fmt.Errorf("state.dir: %s has %d bytes and needs %d; restore it from a backup: the journal knows people by what is made with it", name, len(b), len(key))
 	default:
 		if info, err := os.Stat(name); err != nil {
 			return nil, fmt.Errorf("state.dir: %w", err)
@@ -169,6 +172,9 @@ func writeSecret(name string, b []byte) error {
 func newPseudonyms(key []byte) *pseudonyms {
 	return &pseudonyms{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
+
+// name names the key, so that relays can tell whether they have the same.
+func (p *pseudonyms) name() string { return p.of("key")[:8] }
 
 // of returns the pseudonym of somebody, given what they are and who.
 func (p *pseudonyms) of(parts ...string) string {

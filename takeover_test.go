@@ -148,3 +148,18 @@ func TestARelayThatStartsTakesItsStreams(t *testing.T) {
 		t.Errorf("an event on the relay that took over: %v", err)
 	}
 }
+
+// A relay that knows people by other names takes nothing from one that is well.
+func TestARelayWithOtherPseudonymsTakesNoStream(t *testing.T) {
+	url := startNATS(t)
+	share := func(c *Config) { c.State.Journal.URL, c.State.Journal.Replicas = url, 1 }
+	first := start(t, share, func(c *Config) { c.State.Dir = t.TempDir() })
+	first.film()
+	_, err := newRelay(func(c *Config) { share(c); c.State.Dir = t.TempDir() })
+	if !errors.Is(err, journal.ErrPeople) || !strings.Contains(err.Error(), "pseudonym.key") {
+		t.Errorf("a relay with another pseudonym.key: %v", err)
+	}
+	if _, err := first.wheel.Mark(t.Context(), Marker{ID: "m1", At: Next()}); err != nil {
+		t.Errorf("the owner: %v", err)
+	}
+}

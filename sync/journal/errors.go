@@ -14,6 +14,8 @@ var (
 	// full or failed, or the cluster cannot be reached. The same call later either
 	// stores the record or finds that it was stored; never twice.
 	ErrUnavailable = errors.New("the journal cannot be written")
+	// ErrPeople means that the journal was written with another key of pseudonyms.
+	ErrPeople = errors.New("the journal knows people by other pseudonyms")
 	// ErrDamaged means that lines are missing or unreadable that were durable.
 	ErrDamaged = errors.New("the journal is damaged")
 )

@@ -98,6 +98,9 @@ func (j *Journal) open(ctx context.Context, now time.Time) error {
 	return j.finish(ctx)
 }
 
+// peopleKey is where a JetStream stream's metadata has Options.People.
+const peopleKey = "framelock.people"
+
 // create makes the JetStream stream, or has it follow the options.
 func (j *Journal) create(ctx context.Context) error {
 	want := jetstream.StreamConfig{
@@ -113,6 +116,10 @@ func (j *Journal) create(ctx context.Context) error {
 	if j.s.o.MaxBytes > 0 {
 		want.MaxBytes = j.s.o.MaxBytes
 	}
+	people := j.s.o.People
+	if people != "" {
+		want.Metadata = map[string]string{peopleKey: people}
+	}
 	return j.s.call(ctx, func(ctx context.Context, l *life) error {
 		is, err := l.js.Stream(ctx, j.name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -123,10 +130,20 @@ func (j *Journal) create(ctx context.Context) error {
 			return err
 		}
 		c := is.CachedInfo().Config
-		if c.MaxBytes == want.MaxBytes && c.Replicas == want.Replicas {
+		known := c.Metadata[peopleKey]
+		if known != "" && people != "" && known != people {
+			return fmt.Errorf("%w: those of key %s, and this relay has key %s; give it the pseudonym.key of the relay that had the stream", ErrPeople, known, people)
+		}
+		if c.MaxBytes == want.MaxBytes && c.Replicas == want.Replicas && (known != "" || people == "") {
 			return nil
 		}
 		c.MaxBytes, c.Replicas = want.MaxBytes, want.Replicas
+		if people != "" {
+			if c.Metadata == nil {
+				c.Metadata = map[string]string{}
+			}
+			c.Metadata[peopleKey] = people
+		}
 		_, err = l.js.UpdateStream(ctx, c)
 		return err
 	})

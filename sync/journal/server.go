@@ -31,13 +31,17 @@ const (
 
 // Options say where journals are kept. Either Dir or URL is needed.
 type Options struct {
-	Dir             string       // of the embedded server's files; made if it is not there
-	URL             string       // nats:// or tls:// addresses of a cluster, with commas between them
-	CredentialsFile string       // of a NATS user, for URL
-	Replicas        int          // copies of a journal, for URL; default 3. All on different servers
-	MaxBytes        int64        // limit of each journal; 0: the disk
-	Owner           string       // who takes a journal, for the owner lines; default the host's name
-	Logger          *slog.Logger // default slog.Default
+	Dir             string // of the embedded server's files; made if it is not there
+	URL             string // nats:// or tls:// addresses of a cluster, with commas between them
+	CredentialsFile string // of a NATS user, for URL
+	Replicas        int    // copies of a journal, for URL; default 3. All on different servers
+	MaxBytes        int64  // limit of each journal; 0: the disk
+	// People names the key of the pseudonyms in the lines, without giving it away. Who
+	// opens a journal that was written with another is refused: everybody would be
+	// somebody else, and what is sent again would count again. "" is not compared.
+	People string
+	Owner  string       // who takes a journal, for the owner lines; default the host's name
+	Logger *slog.Logger // default slog.Default
 }
 
 // Server keeps the journals of a relay's streams: in files of its own (an
