@@ -86,6 +86,7 @@ func unlessOver(ctx context.Context, err error) error {
 // crowd adds viewers until a share of the machine's processors is busy.
 func (sc *scene) crowd(ctx context.Context, share float64) error {
 	audience := load.NewAudience(1, joinsAtOnce)
+	defer audience.Joined()
 	sc.receivers = audience
 	step, before, decrypt := soakStep, 0.0, soakDecrypt
 	for sc.viewers < mostSoak {

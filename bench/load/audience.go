@@ -146,6 +146,9 @@ func (a *Audience) Broken() error {
 	return nil
 }
 
+// Joined says that nobody joins for a while: connections for joining are closed.
+func (a *Audience) Joined() { a.client.CloseIdleConnections() }
+
 // Close ends all sessions.
 func (a *Audience) Close() error {
 	var group errgroup.Group
