@@ -70,6 +70,38 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// Many events do not wait for one another where packets are lost: once the channel
+// had shrunk to one packet after a time-out, they came up to a second late.
+func TestEventsInLoss(t *testing.T) {
+	begin(t)
+	t.Parallel()
+	w := newTable(t)
+	w.studio()
+	path := impair.Path{Delay: halfRTT}
+	calm := w.watch(w.proxy(path, path), nil)
+	path.Loss = 0.10
+	lossy := w.watch(w.proxy(path, path), nil)
+	for _, v := range []*viewer{calm, lossy} {
+		eventually(t, "every viewer has a frame", v.begun)
+	}
+	published := w.publish(25 * time.Millisecond)
+	during(t.Context(), ofFull(time.Minute, 10*time.Second))
+	ids := published.end()
+	during(t.Context(), atRest)
+	for _, v := range []*viewer{calm, lossy} {
+		v.end()
+		if missed := v.missed(ids); len(missed) > 0 {
+			t.Errorf("of %d events %v are missing", len(ids), missed)
+		}
+	}
+	// A time-out takes a second.
+	late := lossy.behind(calm, ids, 500*time.Millisecond)
+	t.Logf("%d of %d events came more than half a second after they came to the viewer without loss", late, len(ids))
+	if late*100 > len(ids) || len(ids) < 100 {
+		t.Errorf("%d of %d events were held back", late, len(ids))
+	}
+}
+
 // bytesDown returns what the relay has sent to each viewer so far.
 func bytesDown(viewers []*viewer) []uint64 {
 	var n []uint64

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -177,6 +178,22 @@ func (v *viewer) delays(published []outcome) (ordered, any [2]time.Duration) {
 		return d
 	}
 	return spread(v.events), spread(v.fast)
+}
+
+// behind counts the events that came, on any channel, by more than a limit later than
+// they came to another viewer.
+func (v *viewer) behind(other *viewer, published []outcome, limit time.Duration) (n int) {
+	other.mu.Lock()
+	there := maps.Clone(other.fast)
+	other.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, o := range published {
+		if v.fast[o.id].Sub(there[o.id]) > limit {
+			n++
+		}
+	}
+	return n
 }
 
 // sum is what became of the frames that the studio sent, from the first that the
