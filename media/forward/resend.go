@@ -4,15 +4,15 @@ import "time"
 
 // Limits of retransmission to one viewer.
 const (
-	maxResends     = 3                     // per packet
-	minResendSpace = 20 * time.Millisecond // between two of one packet, or the RTT if that is longer
+	maxResends     = 7                     // per packet: one of ten lost both ways leaves one of a million
+	minResendSpace = 20 * time.Millisecond // between two of one packet, or most of an RTT if that is longer
 	resendMemory   = 512                   // packets remembered
 	// resendRest is how long a packet is remembered for sure: one that would take
 	// its place meanwhile is refused, lest two that take turns be sent for ever.
 	resendRest = 500 * time.Millisecond
 )
 
-// Resends decides which of a viewer's NACKs are answered: a packet at most three
+// Resends decides which of a viewer's NACKs are answered: a packet at most seven
 // times, not faster than the viewer can know, and within a budget of bytes.
 type Resends struct {
 	Rate  float64 // bytes per second that may be spent
@@ -31,9 +31,9 @@ type resend struct {
 	when uint32 // in milliseconds; wraps after 49 days
 }
 
-// Bits of resend.lap: the count takes two of them.
+// Bits of resend.lap: the count takes three of them.
 const (
-	countBits = 2
+	countBits = 3
 	countMask = 1<<countBits - 1
 )
 
@@ -55,7 +55,7 @@ func (r *Resends) Allow(slot uint64, size int, rtt time.Duration, now time.Time)
 		}
 		*e, count = resend{lap: lap}, 0
 	}
-	if count >= maxResends || count > 0 && since < max(rtt, minResendSpace) {
+	if count >= maxResends || count > 0 && since < max(rtt-rtt/4, minResendSpace) {
 		return false
 	}
 	r.saved = min(r.Burst, r.saved+r.Rate*now.Sub(r.filled).Seconds())

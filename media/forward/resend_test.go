@@ -21,13 +21,18 @@ func TestResends(t *testing.T) {
 		rate, burst float64
 		asks        []ask
 	}{
-		{"three times, 20 ms apart", big, big, []ask{{1, 100, 0, 0, true}, {1, 100, 0, 19, false}, {1, 100, 0, 20, true},
-			{1, 100, 0, 40, true}, {1, 100, 0, 60, false}, {1, 100, 0, 100_000, false}}},
-		{"a round trip apart", big, big, []ask{{1, 100, ms(80), 0, true}, {1, 100, ms(80), 79, false}, {1, 100, ms(80), 80, true}}},
+		// A path that loses one of ten both ways loses four in a row every hundred
+		// seconds of 100 packets each: the picture stood still until the next keyframe.
+		{"seven times, 20 ms apart", big, big, []ask{{1, 100, 0, 0, true}, {1, 100, 0, 19, false}, {1, 100, 0, 20, true},
+			{1, 100, 0, 40, true}, {1, 100, 0, 60, true}, {1, 100, 0, 80, true}, {1, 100, 0, 100, true}, {1, 100, 0, 120, true},
+			{1, 100, 0, 140, false}, {1, 100, 0, 100_000, false}}},
+		// A viewer that asks again a round trip later by its own measure is not told to wait for another.
+		{"most of a round trip apart", big, big, []ask{{1, 100, ms(80), 0, true}, {1, 100, ms(80), 59, false}, {1, 100, ms(80), 60, true}}},
 		{"each packet by itself", big, big, []ask{{1, 100, 0, 0, true}, {2, 100, 0, 0, true}, {1, 100, 0, 1, false}}},
 		{"budget", 1000, 250, []ask{{1, 100, 0, 0, true}, {2, 100, 0, 0, true}, {3, 100, 0, 0, false}, {3, 100, 0, 49, false}, {3, 100, 0, 51, true}, {4, 100, 0, 52, false}}},
 		{"no more is saved up than the burst", 1000, 250, []ask{{1, 100, 0, 0, true}, {2, 250, 0, 60_000, true}, {3, 1, 0, 60_000, false}}},
-		{"what the budget refuses does not count", 1000, 100, []ask{{1, 100, 0, 0, true}, {2, 100, 0, 0, false}, {2, 100, 0, 100, true}, {2, 100, 0, 200, true}, {2, 100, 0, 300, true}, {2, 100, 0, 400, false}}},
+		{"what the budget refuses does not count", 1000, 100, []ask{{1, 100, 0, 0, true}, {2, 100, 0, 0, false}, {2, 100, 0, 100, true}, {2, 100, 0, 200, true},
+			{2, 100, 0, 300, true}, {2, 100, 0, 400, true}, {2, 100, 0, 500, true}, {2, 100, 0, 600, true}, {2, 100, 0, 700, true}, {2, 100, 0, 800, false}}},
 		{"two that share a place do not push each other out", big, big, []ask{{1, 100, 0, 0, true}, {1 + resendMemory, 100, 0, 1, false},
 			{1, 100, 0, 100, true}, {1 + resendMemory, 100, 0, 599, false}, {1 + resendMemory, 100, 0, 600, true}}},
 	}
