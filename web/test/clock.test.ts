@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Attention } from "../src/core/attention.js";
 import { Backoff } from "../src/core/backoff.js";
 import { DEAD_AFTER_MS, Heartbeat } from "../src/core/heartbeat.js";
-import { Pace } from "../src/core/pace.js";
+import { OFTEN_LEFT_OUT, Pace } from "../src/core/pace.js";
 import { RelayClock } from "../src/core/relayclock.js";
 import { T0 } from "./fixtures.js";
 import { Random } from "./random.js";
@@ -128,6 +128,13 @@ describe("Pace", () => {
     expect(Math.abs(pace.interval - interval)).toBeLessThan(1);
     expect(skipped).toBe(left);
     expect(pace.frames(5 * interval)).toBe(5);
+  });
+
+  it("is right where most frames are left out, as on a path that loses packets", () => {
+    const pace = new Pace(OFTEN_LEFT_OUT);
+    const random = new Random(6);
+    for (let n = 0; n < 300; n++) if (random.chance(0.4)) pace.add(T0 + n * 3000);
+    expect(pace.frames(5 * 3000)).toBe(5);
   });
 
   it("takes a long gap for a pause, and goes on measuring", () => {

@@ -46,10 +46,10 @@ describe("FrameOrder", () => {
     [0, 1].forEach((n) => push(n));
     expect(push(3, 100)).toEqual(["ask"]);
     order.answer(true, 120);
-    expect(show(order.check(400))).toEqual([]);
-    expect(show(order.check(460))).toEqual(["request"]);
-    expect(push(15, 500)).toEqual([]); // asked already
-    expect(push(16, 1500)).toEqual(["request"]); // and again after a second
+    expect(show(order.check(750))).toEqual([]);
+    expect(show(order.check(810))).toEqual(["request"]);
+    expect(push(15, 850)).toEqual([]); // asked already
+    expect(push(16, 1850)).toEqual(["request"]); // and again after a second
     expect(push(30, 1600)).toEqual([30]);
     expect(push(31)).toEqual([31]);
     expect(order.dropped).toBe(3);

@@ -1,6 +1,6 @@
 import { TICKS_PER_SECOND } from "./timestamp.js";
 import { SILENT_KINDS, type FramelockEvent } from "./wire.js";
-import { Pace } from "./pace.js";
+import { OFTEN_LEFT_OUT, Pace } from "./pace.js";
 
 /** How long presented frames are remembered. */
 const KEEP_TICKS = 10 * TICKS_PER_SECOND;
@@ -54,7 +54,7 @@ export class Display {
   private fired = new Set<number>(); // by seq
   private newest: number | undefined; // newest frame on screen
   private heard = -Infinity; // up to where events have fired by the clock
-  private readonly pace = new Pace();
+  private readonly pace = new Pace(OFTEN_LEFT_OUT);
 
   /** The newest frame on screen, undefined before the first. */
   get presentedTs(): number | undefined {

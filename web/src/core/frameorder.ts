@@ -16,8 +16,8 @@ interface Held<T> {
   frame: T;
 }
 
-/** How long a lost packet may take to come again. */
-const PATIENCE_MS = 350;
+/** How long a lost packet may take to come again, lost once more or twice: a keyframe takes longer. */
+const PATIENCE_MS = 700;
 
 /** A keyframe is asked for again after this. */
 const ASK_AGAIN_MS = 1000;

@@ -10,7 +10,7 @@ export interface PlayoutLimits {
   behindMs: number;
 }
 
-export const PLAYOUT_LIMITS: PlayoutLimits = { jitterMs: 100, delayMs: 250, behindMs: 150 };
+export const PLAYOUT_LIMITS: PlayoutLimits = { jitterMs: 250, delayMs: 250, behindMs: 150 };
 
 /** How far back arrivals are looked at. */
 const WINDOW_MS = 4000;

@@ -4,6 +4,7 @@ import { low32 } from "../core/timestamp.js";
 import { canDecode, CodedFrames } from "./codedframes.js";
 import { DecodedSource } from "./decodedsource.js";
 import { bestRoute, elementRoute, FrameSource, type Picture, type Route } from "./frames.js";
+import { ReceiverBuffer } from "./receiverbuffer.js";
 import { soundNow } from "./sound.js";
 
 /** Options about pictures. */
@@ -55,6 +56,7 @@ const MAX_CHECKS = 256;
 export class Pictures {
   private readonly element: FrameSource;
   private readonly source: DecodedSource;
+  private readonly buffer: ReceiverBuffer;
   private coded: CodedFrames | undefined;
   private decoding: boolean;
   private takes: boolean; // coded frames are to be had here
@@ -75,6 +77,7 @@ export class Pictures {
     const wanted = before?.route ?? route ?? bestRoute(video);
     this.takes = before?.takes ?? canDecode();
     this.decoding = wanted === "decoded" && this.takes;
+    this.buffer = before ? before.buffer.next() : new ReceiverBuffer();
     this.source = new DecodedSource((p) => handlers.picture(p));
     this.element = new FrameSource(video, (p) => handlers.picture(p), (r) => this.unnamed(r), best);
   }
@@ -104,6 +107,7 @@ export class Pictures {
   /** Takes the pictures of a connection, before its offer is made. */
   connect(pc: RTCPeerConnection): void {
     this.pc = pc;
+    this.buffer.connect(pc);
     this.checks.clear();
     const keep = this.options.checkFrameHashes === true;
     if (this.takes && (this.decoding || keep)) this.worker().connect(pc, { decode: this.decoding, keep });
@@ -114,6 +118,7 @@ export class Pictures {
   /** Lets go of the connection; the picture stays. */
   disconnect(): void {
     this.pc = undefined;
+    this.buffer.disconnect();
     this.coded?.disconnect();
   }
 
@@ -137,7 +142,7 @@ export class Pictures {
   /** To be called some times a second. */
   tick(): void {
     this.coded?.tick();
-    if (!this.decoding) return;
+    if (!this.decoding) return void this.buffer.tick();
     // Pictures of a muted element have no lips to keep to, and need not wait.
     const heard = this.pc && !this.video.muted && !this.video.paused;
     this.source.listen(heard ? soundNow(this.pc!, this.clock) : undefined);

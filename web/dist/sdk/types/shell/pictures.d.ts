@@ -47,6 +47,7 @@ export declare class Pictures {
     private readonly options;
     private readonly element;
     private readonly source;
+    private readonly buffer;
     private coded;
     private decoding;
     private takes;
