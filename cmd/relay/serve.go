@@ -154,9 +154,10 @@ func printAddrs(w io.Writer, format, tls string, a relay.Addrs) error {
 		scheme = "https"
 	}
 	if format == "json" {
-		type rtp struct {
-			Video string `json:"video,omitempty"`
-			Audio string `json:"audio,omitempty"`
+		type rtp struct { // of an encoder
+			Video  string `json:"video,omitempty"`
+			Audio  string `json:"audio,omitempty"`
+			Backup *rtp   `json:"backup,omitempty"`
 		}
 		line := struct {
 			HTTP    string         `json:"http"`
@@ -166,7 +167,11 @@ func printAddrs(w io.Writer, format, tls string, a relay.Addrs) error {
 			Streams map[string]rtp `json:"streams"`
 		}{a.HTTP, a.UDP, a.Admin, scheme, map[string]rtp{}}
 		for name, s := range a.Streams {
-			line.Streams[name] = rtp{s.Video, s.Audio}
+			to := rtp{Video: s.Video, Audio: s.Audio}
+			if s.Backup != (relay.InputAddrs{}) {
+				to.Backup = &rtp{Video: s.Backup.Video, Audio: s.Backup.Audio}
+			}
+			line.Streams[name] = to
 		}
 		return json.NewEncoder(w).Encode(line)
 	}
@@ -181,6 +186,12 @@ func printAddrs(w io.Writer, format, tls string, a relay.Addrs) error {
 		fmt.Fprintf(t, "stream %s\tsend RTP video to %s", name, s.Video)
 		if s.Audio != "" {
 			fmt.Fprintf(t, ", audio to %s", s.Audio)
+		}
+		if b := s.Backup; b.Video != "" {
+			fmt.Fprintf(t, "; the backup's video to %s", b.Video)
+			if b.Audio != "" {
+				fmt.Fprintf(t, ", audio to %s", b.Audio)
+			}
 		}
 		fmt.Fprintln(t)
 	}
