@@ -18,7 +18,6 @@ func (v *AwayVerdict) wrong(format string, args ...any) {
 }
 
 const (
-	frameTicks = 3000 // of 90 kHz, at 30 frames a second
 	// present is how much older than the newest clock a frame may be that is the present
 	// one: the way to the screen, on a busy machine.
 	present = 45000

@@ -134,6 +134,11 @@ func (b *Browser) Renderers() (ids []int, err error) {
 	return ids, err
 }
 
+// Throttle has the page's scripts run at 1/rate of the processor's speed.
+func (b *Browser) Throttle(rate int) error {
+	return b.call("throttle", map[string]any{"rate": rate}, nil)
+}
+
 // Screenshot writes a picture of the page as PNG.
 func (b *Browser) Screenshot(name string) error {
 	path, err := filepath.Abs(name)

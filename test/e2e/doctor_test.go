@@ -20,7 +20,7 @@ func TestDoctor(t *testing.T) {
 	w.studio, err = StartProcess(w.Dir, "ffmpeg", ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "warning",
 		"-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
 		"-bf", "2", "-g", "300", "-b:v", "3M", "-x264-params", "repeat-headers=1:scenecut=0:b-adapt=0:rc-lookahead=5:sync-lookahead=0",
-		"-payload_type", "96", "-rtpflags", "skip_rtcp", "-f", "rtp", "rtp://"+w.video+"?pkt_size=1400")
+		"-payload_type", "96", "-rtpflags", "skip_rtcp", "-f", "rtp", "rtp://"+w.primary.Video+"?pkt_size=1400")
 	c.must(err)
 	codes, failed := c.doctor("arrival")
 	c.figure("badly set up: %v", codes)

@@ -80,6 +80,11 @@ const operations = {
       await new Promise((done) => setTimeout(done, 50));
     }
   },
+  // Has the page run at 1/rate of the processor's speed.
+  async throttle({ rate }) {
+    devtools ??= await context.newCDPSession(page);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate });
+  },
   async screenshot({ path }) {
     await page.screenshot({ path });
   },

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 // FirefoxReport is what page/firefox.html or page/selftest.html posts.
@@ -31,11 +32,22 @@ func (r *FirefoxReport) fired() int {
 type ReportingProxy struct {
 	*httptest.Server
 	Reports chan FirefoxReport // the newest replaces one that was not taken
+	orders  atomic.Pointer[FirefoxOrders]
 }
+
+// FirefoxOrders is what a page is to do: it asks every second.
+type FirefoxOrders struct {
+	Report  bool `json:"report"`  // post what was noted so far
+	StallMS int  `json:"stallMs"` // block the main thread for so long in every paint
+}
+
+// Order tells the page what to do from now on.
+func (p *ReportingProxy) Order(o FirefoxOrders) { p.orders.Store(&o) }
 
 // NewReportingProxy starts a proxy that passes what is not for itself on to relay.
 func NewReportingProxy(relay http.Handler, pages string) *ReportingProxy {
 	p := &ReportingProxy{Reports: make(chan FirefoxReport, 1)}
+	p.Order(FirefoxOrders{Report: true})
 	mux := http.NewServeMux()
 	mux.Handle("/", relay)
 	files := http.StripPrefix("/e2e/", http.FileServer(http.Dir(pages)))
@@ -44,6 +56,9 @@ func NewReportingProxy(relay http.Handler, pages string) *ReportingProxy {
 			w.Header().Set("Content-Type", "text/javascript")
 		}
 		files.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /e2e/orders", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(p.orders.Load()) // a page that has gone needs none
 	})
 	mux.HandleFunc("POST /e2e/report", func(w http.ResponseWriter, r *http.Request) {
 		var report FirefoxReport

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/framelock/relay/internal/croupier"
 )
@@ -21,7 +22,21 @@ type Verdict struct {
 	Unreadable  int // frames whose number could not be read
 	Wrong       []string
 	Unpublished []string // the relay refused them
+	// Outcomes is what became of each marker that was judged, by its id.
+	Outcomes map[string]Outcome
 }
+
+// Outcome is what became of a marker.
+type Outcome int
+
+// Outcomes of a marker: drawn on its own frame; on the first later one, because the
+// browser left its own out; after a later one, and said to be late; anything else.
+const (
+	Wrong Outcome = iota
+	OnFrame
+	Skipped
+	Late
+)
 
 // SkippedShare is the share of markers whose frame was not presented.
 func (v *Verdict) SkippedShare() float64 {
@@ -43,8 +58,9 @@ type judge struct {
 	verdict   Verdict
 	studio    *StudioLog
 	page      *PageLog
-	offset    uint32         // canonical - studio timestamp, low 32 bits
-	byTS      map[uint32]int // position in studio.Frames
+	runs      []int          // by position in studio.Frames: which run of timestamps it is of
+	wire      map[int]uint32 // by position: the low 32 bits of the canonical timestamp
+	byWire    map[uint32]int // and back
 	byNumber  map[uint64]int
 	presented map[int]bool     // positions in studio.Frames that rVFC reported
 	drawn     []drawnFrame     // in the order of drawing, repaints left out
@@ -63,23 +79,18 @@ type hit struct {
 	position int
 }
 
-// Judge joins what the studio sent, what was published and what a page drew, all
-// of one run of the studio. A frame is known by the number in its pixels, checked
+// Judge joins what the studio sent, what was published and what a page drew. A frame
+// is known by the number in its pixels, checked
 // against the timestamp that the SDK gives for it; where a marker belongs is known
 // from what the publisher meant, never from what the relay or the page say.
+// The log may be of several encoders, in the order of capture.
 func Judge(studio *StudioLog, published []croupier.Record, page *PageLog, browser *Instruments) *Verdict {
-	j := &judge{
-		studio: studio, page: page, byTS: map[uint32]int{}, byNumber: map[uint64]int{},
-		presented: map[int]bool{}, at: map[int]bool{}, marks: map[string][]hit{},
-	}
-	for i, f := range studio.Frames {
-		j.byTS[f.TS], j.byNumber[f.Frame] = i, i
-	}
-	if !j.findOffset(published) {
+	j := newJudge(studio, page)
+	if !j.findWire(published) {
 		return &j.verdict
 	}
 	for _, p := range browser.Presented {
-		if i, ok := j.byTS[uint32(p.RTP)-j.offset]; ok {
+		if i, ok := j.byWire[uint32(p.RTP)]; ok {
 			j.presented[i] = true
 		} else if len(page.Snapshots) > 0 && p.RTP > 0 && p.At > page.Snapshots[0].At {
 			j.verdict.wrong("the browser presented timestamp %d, which the studio never sent", p.RTP)
@@ -93,25 +104,68 @@ func Judge(studio *StudioLog, published []croupier.Record, page *PageLog, browse
 	return &j.verdict
 }
 
-// findOffset takes the distance between the two timestamp lines from the answers,
-// and holds every answer against it: a marker that was resolved to another frame
-// than the publisher meant stands out, whatever the page shows.
-func (j *judge) findOffset(published []croupier.Record) bool {
-	votes := map[uint32]int{}
+func newJudge(studio *StudioLog, page *PageLog) *judge {
+	j := &judge{
+		verdict: Verdict{Outcomes: map[string]Outcome{}},
+		studio:  studio, page: page, runs: runs(studio.Frames), wire: map[int]uint32{}, byWire: map[uint32]int{}, byNumber: map[uint64]int{},
+		presented: map[int]bool{}, at: map[int]bool{}, marks: map[string][]hit{},
+	}
+	for i, f := range studio.Frames {
+		j.byNumber[f.Frame] = i
+	}
+	return j
+}
+
+// runs numbers the runs of timestamps that go on as time does. A jump or another
+// encoder begins a new one.
+func runs(frames []StudioFrame) []int {
+	list, last, newest := make([]int, len(frames)), map[uint32]int{}, -1
+	for i, f := range frames {
+		before, ok := last[f.SSRC]
+		if ok {
+			moved := time.Duration(int32(f.TS-frames[before].TS)) * time.Second / 90000
+			ok = (moved - f.CaptureTime.Sub(frames[before].CaptureTime)).Abs() < frameTime/2
+		}
+		if ok {
+			list[i] = list[before]
+		} else {
+			newest++
+			list[i] = newest
+		}
+		last[f.SSRC] = i
+	}
+	return list
+}
+
+// findWire takes the distance between the canonical timestamps and those of each run
+// from the answers, and every answer is held against it: a marker that was resolved to
+// another frame than the publisher meant stands out, whatever the page shows.
+func (j *judge) findWire(published []croupier.Record) bool {
+	votes := map[int]map[uint32]int{}
 	for _, r := range published {
 		if i, ok := j.byNumber[r.Frame]; ok && r.Answer != nil {
-			votes[uint32(r.Answer.TS)-j.studio.Frames[i].TS]++
+			run := j.runs[i]
+			if votes[run] == nil {
+				votes[run] = map[uint32]int{}
+			}
+			votes[run][uint32(r.Answer.TS)-j.studio.Frames[i].TS]++
 		}
 	}
-	best := 0
-	for offset, n := range votes {
-		if n > best {
-			j.offset, best = offset, n
-		}
-	}
-	if best == 0 {
+	if len(votes) == 0 {
 		j.verdict.wrong("no published marker was resolved to a frame of the studio's log")
 		return false
+	}
+	for i, f := range j.studio.Frames {
+		best, most := uint32(0), 0
+		for offset, n := range votes[j.runs[i]] {
+			if n > most {
+				best, most = offset, n
+			}
+		}
+		if most > 0 {
+			j.wire[i] = f.TS + best
+			j.byWire[j.wire[i]] = i
+		}
 	}
 	return true
 }
@@ -120,7 +174,7 @@ func (j *judge) findOffset(published []croupier.Record) bool {
 // and by pixels.
 func (j *judge) readDrawn() {
 	for _, d := range j.page.Drawn {
-		i, ok := j.byTS[uint32(d.RTP)-j.offset]
+		i, ok := j.byWire[uint32(d.RTP)]
 		if d.RTP < 0 || !ok {
 			if len(d.Fired) > 0 {
 				j.verdict.wrong("%s: drawn on timestamp %d, which the studio never sent", ids(d.Fired), d.RTP)
@@ -155,13 +209,12 @@ func (j *judge) marker(r *croupier.Record) {
 		v.Unpublished = append(v.Unpublished, fmt.Sprintf("%s: %s", r.ID, r.Error))
 		return
 	}
-	meant, ok := j.byNumber[r.Frame]
+	meant, ok := j.meant(r)
 	if !ok {
 		return // the studio had not sent it when the logs were read
 	}
-	frame := j.studio.Frames[meant]
-	if got := uint32(r.Answer.TS) - j.offset; got != frame.TS {
-		v.wrong("%s (by %s): meant for frame %d, resolved %+d ticks away from it (error_ms %.2f)", r.ID, r.By, r.Frame, int32(got-frame.TS), r.Answer.ErrorMS)
+	if got := uint32(r.Answer.TS); got != j.wire[meant] {
+		v.wrong("%s (by %s): meant for frame %d, resolved %+d ticks away from it (error_ms %.2f)", r.ID, r.By, j.studio.Frames[meant].Frame, int32(got-j.wire[meant]), r.Answer.ErrorMS)
 	}
 	if !j.within(meant, r) {
 		return
@@ -172,11 +225,70 @@ func (j *judge) marker(r *croupier.Record) {
 		v.MaxErrorMS = math.Max(v.MaxErrorMS, r.Answer.ErrorMS)
 	}
 	hits := j.marks[r.ID]
+	v.Outcomes[r.ID] = Wrong
 	if len(hits) == 0 {
-		v.wrong("%s: frame %d was within what the page drew, but it was never drawn", r.ID, r.Frame)
+		v.wrong("%s: frame %d was within what the page drew, but it was never drawn", r.ID, j.studio.Frames[meant].Frame)
 		return
 	}
 	j.place(r, meant, hits[0])
+}
+
+// meant returns the frame that a marker names: the studio's own, or, if that was not
+// on the air, the first one captured after the time that was named. Of a frame between
+// the last that was drawn of one encoder and the first of another nobody can tell but
+// the relay, so that either will do.
+func (j *judge) meant(r *croupier.Record) (position int, ok bool) {
+	position, ok = j.byNumber[r.Frame]
+	named := ok && j.wire[position] == uint32(r.Answer.TS)
+	if r.CaptureTime == nil || named {
+		return position, ok
+	}
+	if ok && r.By == "capture_time" && j.young(position) && position+1 < len(j.studio.Frames) && j.wire[position+1] == uint32(r.Answer.TS) {
+		return position + 1, true
+	}
+	if before, after := j.onAir(position); ok && before == after && before == j.runs[position] {
+		return position, true
+	}
+	for i, f := range j.studio.Frames {
+		if f.CaptureTime.Before(r.CaptureTime.Add(-captureTolerance)) {
+			continue
+		}
+		if _, run := j.onAir(i); run == j.runs[i] {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// young reports whether a run began so shortly before a frame that no sender report
+// has come yet: the relay then goes by arrival, and by the very time of a frame either
+// that one or the next is the first at or after it.
+func (j *judge) young(position int) bool {
+	const reports = time.Second + time.Second/5 // between two sender reports
+	for i := position; i >= 0; i-- {
+		if j.runs[i] == j.runs[position] && j.studio.Frames[position].CaptureTime.Sub(j.studio.Frames[i].CaptureTime) > reports {
+			return false
+		}
+	}
+	return j.runs[position] > 0
+}
+
+// captureTolerance is by how much a capture time that was reckoned ahead may differ
+// from the one in the log.
+const captureTolerance = time.Millisecond
+
+// onAir returns the runs of the frames drawn before a position, or at it, and at it or after.
+func (j *judge) onAir(position int) (before, after int) {
+	before, after = -1, -1
+	for _, d := range j.drawn {
+		if d.position <= position {
+			before = j.runs[d.position]
+		}
+		if d.position >= position {
+			return before, j.runs[d.position]
+		}
+	}
+	return before, after
 }
 
 // within says whether the page was playing, snapshot and all, when a frame came
@@ -199,35 +311,44 @@ func (j *judge) within(meant int, r *croupier.Record) bool {
 func (j *judge) place(r *croupier.Record, meant int, h hit) {
 	v := &j.verdict
 	number := func(i int) uint64 { return j.studio.Frames[i].Frame }
+	own, next := number(meant), j.firstAfter(meant)
+	frames := int(math.Round(float64(j.studio.Frames[h.position].CaptureTime.Sub(j.studio.Frames[meant].CaptureTime)) / float64(j.frameTime())))
 	switch {
 	case h.position == meant:
-		v.Exact++
 		if h.fired.Skipped || h.fired.Frames != 0 {
-			v.wrong("%s: drawn on its frame %d, but the SDK says %d frames off", r.ID, r.Frame, h.fired.Frames)
+			v.wrong("%s: drawn on its frame %d, but the SDK says %d frames off", r.ID, own, h.fired.Frames)
+			return
 		}
+		v.Exact++
+		v.Outcomes[r.ID] = OnFrame
 	case h.position < meant:
-		v.wrong("%s: meant for frame %d, drawn before it on %d", r.ID, r.Frame, number(h.position))
-	case h.fired.Late && h.fired.Frames != h.position-meant:
-		v.wrong("%s: meant for frame %d, drawn on %d, late, but the SDK says by %d frames", r.ID, r.Frame, number(h.position), h.fired.Frames)
-	case h.fired.Late && !j.at[meant] && j.firstAfter(meant) == h.position:
-		v.wrong("%s: frame %d was never drawn, and drawn on the next, %d, it is said to be late", r.ID, r.Frame, number(h.position))
-	case j.at[meant] && !h.fired.Late:
-		v.wrong("%s: meant for frame %d, which was drawn without it; drawn on %d, and not said to be late", r.ID, r.Frame, number(h.position))
+		v.wrong("%s: meant for frame %d, drawn before it on %d", r.ID, own, number(h.position))
+	case h.fired.Frames != frames:
+		v.wrong("%s: meant for frame %d, drawn on %d, but the SDK says %d frames off", r.ID, own, number(h.position), h.fired.Frames)
+	case h.fired.Late:
+		v.Late++
+		v.Outcomes[r.ID] = Late
 	case j.at[meant]:
-		v.Late++
-	case j.firstAfter(meant) != h.position && !h.fired.Late:
-		v.wrong("%s: meant for frame %d, drawn on %d although %d was drawn before", r.ID, r.Frame, number(h.position), number(j.firstAfter(meant)))
-	case j.firstAfter(meant) != h.position:
-		v.Late++
+		v.wrong("%s: meant for frame %d, which was drawn without it; drawn on %d, and not said to be late", r.ID, own, number(h.position))
+	case next != h.position:
+		v.wrong("%s: meant for frame %d, drawn on %d although %d was drawn before, and not said to be late", r.ID, own, number(h.position), number(next))
+	case !h.fired.Skipped:
+		v.wrong("%s: frame %d was never drawn, but the SDK does not say that it was skipped", r.ID, own)
 	default:
 		v.Skipped++
+		v.Outcomes[r.ID] = Skipped
 		if j.presented[meant] {
 			v.Overtaken++
 		}
-		if !h.fired.Skipped {
-			v.wrong("%s: frame %d was never drawn, but the SDK does not say that it was skipped", r.ID, r.Frame)
-		}
 	}
+}
+
+// frameTime is the time of a frame.
+func (j *judge) frameTime() time.Duration {
+	if j.studio.Info.FPS == 0 {
+		return frameTime
+	}
+	return time.Second / time.Duration(j.studio.Info.FPS)
 }
 
 // firstAfter is the first drawn frame after a position.

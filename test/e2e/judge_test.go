@@ -3,6 +3,7 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/framelock/relay/internal/croupier"
 	"github.com/framelock/relay/sync/marker"
@@ -26,7 +27,9 @@ func newScene() *scene {
 	s := &scene{studio: &StudioLog{}, page: &PageLog{Snapshots: []Snapshot{{At: 1, StateAt: testOffset - 1}}}, browser: &Instruments{}}
 	for i := range 60 {
 		ts := uint32(4294900000 + testTicks*i) // wraps within the scene
-		s.studio.Frames = append(s.studio.Frames, StudioFrame{Frame: uint64(100 + i), Bar: int64((100 + i) % 128), TS: ts})
+		s.studio.Frames = append(s.studio.Frames, StudioFrame{
+			Frame: uint64(100 + i), Bar: int64((100 + i) % 128), TS: ts, CaptureTime: time.Unix(1700000000, 0).Add(time.Duration(i) * frameTime),
+		})
 		at := float64(10 + 33*i)
 		canonical := testOffset + uint64(testTicks*i)
 		rtp := int64(uint32(canonical))
@@ -66,8 +69,8 @@ func TestJudge(t *testing.T) {
 	}{
 		{name: "all right", change: func(*scene) {}, exact: 6},
 		{name: "frame not drawn", change: func(s *scene) { s.drop(25, true) }, exact: 5, skip: 1},
-		{name: "not drawn, and not said", change: func(s *scene) { s.drop(25, false) }, exact: 5, skip: 1, wrong: "does not say that it was skipped"},
-		{name: "drawn one frame late", wrong: "which was drawn without it", exact: 5, change: func(s *scene) {
+		{name: "not drawn, and not said", change: func(s *scene) { s.drop(25, false) }, exact: 5, wrong: "does not say that it was skipped"},
+		{name: "drawn one frame late", wrong: "the SDK says 0 frames off", exact: 5, change: func(s *scene) {
 			s.page.Drawn[26].Fired, s.page.Drawn[25].Fired = s.page.Drawn[25].Fired, nil
 		}},
 		{name: "drawn one frame early", wrong: "drawn before it on 124", exact: 5, change: func(s *scene) {

@@ -20,7 +20,7 @@ func live(t *testing.T, route string) {
 	c.must(w.StartRelay(c.ctx, "h264"))
 	ffmpeg, err := Find("ffmpeg")
 	c.must(err)
-	w.studio, err = StartProcess(w.Dir, "ffmpeg", FFmpegStudio(ffmpeg, w.video, w.audio, time.Now())...)
+	w.studio, err = StartProcess(w.Dir, "ffmpeg", FFmpegStudio(ffmpeg, w.primary.Video, w.primary.Audio, time.Now())...)
 	c.must(err)
 	c.must(w.WaitStream(c.ctx))
 

@@ -14,6 +14,34 @@ type PageLog struct {
 	Hashes    []Hash     `json:"hashes"`
 	Stalls    int        `json:"stalls"` // paints that were held up
 	Switches  []Switch   `json:"switches"`
+	// Gaps are the times in which the page was given no turn to paint for longer than
+	// two refreshes, as on a machine that is busy.
+	Gaps []Gap `json:"gaps"`
+}
+
+// Gap is a time without a turn: how long, and when the next one came.
+type Gap struct {
+	At float64 `json:"at"`
+	MS float64 `json:"ms"`
+}
+
+// starvedMS is how long after a gap a browser may still be busy with what waited.
+const starvedMS = 100
+
+// starved returns the events that were painted in or just after a gap.
+func (l *PageLog) starved() map[string]bool {
+	events, gaps := map[string]bool{}, l.Gaps
+	for _, d := range l.Drawn {
+		for len(gaps) > 0 && gaps[0].At+starvedMS < d.At {
+			gaps = gaps[1:]
+		}
+		if len(gaps) > 0 && gaps[0].At-gaps[0].MS <= d.At {
+			for _, f := range d.Fired {
+				events[f.ID] = true
+			}
+		}
+	}
+	return events
 }
 
 // Switch is a session that took over from another one.

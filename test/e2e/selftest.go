@@ -58,18 +58,15 @@ type SelftestTruth struct {
 // should have found: the frame is known by the timestamp, the number and the
 // capture time by the studio's log.
 func (s *Selftest) Truth(studio *StudioLog, published []croupier.Record) (*SelftestTruth, error) {
-	j := &judge{studio: studio, page: &PageLog{}, byTS: map[uint32]int{}, byNumber: map[uint64]int{}}
-	for i, f := range studio.Frames {
-		j.byTS[f.TS], j.byNumber[f.Frame] = i, i
-	}
-	if !j.findOffset(published) {
+	j := newJudge(studio, &PageLog{})
+	if !j.findWire(published) {
 		return nil, fmt.Errorf("%v", j.verdict.Wrong)
 	}
 	var t SelftestTruth
 	first, last := -1, -1
 	var latencies []float64
 	for _, p := range s.Pictures {
-		i, ok := j.byTS[uint32(orNone(p.RTP))-j.offset]
+		i, ok := j.byWire[uint32(orNone(p.RTP))]
 		if !ok {
 			return nil, fmt.Errorf("the page drew timestamp %d, which the studio never sent", orNone(p.RTP))
 		}

@@ -31,14 +31,19 @@ type World struct {
 	Record bool
 	// Grace is drain.grace of the configuration; 1s if empty.
 	Grace string
+	// StreamOptions are further keys of the stream's configuration, a line each.
+	StreamOptions string
+	// Backup gives the stream a second encoder's input.
+	Backup bool
 	// StudioFlags are further flags of the relay's own studio.
 	StudioFlags []string
 	// Network is what viewers' media and pages go through; none if nil.
 	Network *Network
 
-	HTTP         string // address of the viewer-facing listener, once the relay runs
-	udp          string // address of the viewers' media
-	video, audio string // where the stream's RTP goes
+	HTTP            string // address of the viewer-facing listener, once the relay runs
+	udp             string // address of the viewers' media
+	admin           string // address of the operator's listener
+	primary, backup Input  // where the stream's RTP goes
 
 	relay, studio, publisher *Process
 }
@@ -52,6 +57,15 @@ func (w *World) config(codec string) string {
 	if w.Record {
 		record = filepath.Join(w.Dir, "record")
 	}
+	options := w.StreamOptions
+	if w.Backup {
+		options += fmt.Sprintf(`
+    backup:
+      rtp:
+        video: {codec: %s, listen: "%s", payload_type: 96}
+        audio: {codec: opus, listen: "%s", payload_type: 111}
+`, codec, listen(w.backup.Video), listen(w.backup.Audio))
+	}
 	return fmt.Sprintf(`http: {listen: "%s"}
 media: {udp: "%s", include_loopback: true%s}
 admin: {listen: "127.0.0.1:0"}
@@ -63,7 +77,8 @@ streams:
       video: {codec: %s, listen: "%s", payload_type: 96}
       audio: {codec: opus, listen: "%s", payload_type: 111}
     record: {dir: %q}
-`, listen(w.HTTP), cmp.Or(w.udp, ":0"), w.MediaOptions, cmp.Or(w.Grace, "1s"), filepath.Join(w.Dir, "state"), w.Stream, codec, listen(w.video), listen(w.audio), record)
+    %s
+`, listen(w.HTTP), cmp.Or(w.udp, ":0"), w.MediaOptions, cmp.Or(w.Grace, "1s"), filepath.Join(w.Dir, "state"), w.Stream, codec, listen(w.primary.Video), listen(w.primary.Audio), record, options)
 }
 
 // StartRelay starts the relay, or starts it again with the addresses that it had.
@@ -103,7 +118,7 @@ func (w *World) StudioLog() string { return filepath.Join(w.Dir, "studio.jsonl")
 // StartStudio starts the relay's own studio.
 func (w *World) StartStudio(codec, clip string) error {
 	args := append([]string{w.Relay, "studio", "--codec", codec, "--clip", clip,
-		"--to", w.video, "--audio-to", w.audio, "--log", w.StudioLog()}, w.StudioFlags...)
+		"--to", w.primary.Video, "--audio-to", w.primary.Audio, "--log", w.StudioLog()}, w.StudioFlags...)
 	p, err := StartProcess(w.Dir, w.freeName("studio"), args...)
 	w.studio = p
 	return err
@@ -162,6 +177,10 @@ func (w *World) Published() ([]croupier.Record, error) {
 func (w *World) WaitStream(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var ended <-chan struct{} // nil while an Encoder sends
+	if w.studio != nil {
+		ended = w.studio.Ended()
+	}
 	for {
 		var info struct {
 			Epoch uint32 `json:"epoch"`
@@ -176,7 +195,7 @@ func (w *World) WaitStream(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-w.studio.Ended():
+		case <-ended:
 			return fmt.Errorf("%s ended: %w\n%s", w.studio.Name, w.studio.endErr, w.studio.Tail(10))
 		case <-ctx.Done():
 			return fmt.Errorf("stream %s has not come up: %w (last answer %+v, %v)", w.Stream, ctx.Err(), info, err)
@@ -206,16 +225,18 @@ func (w *World) readAddresses(ctx context.Context, p *Process) error {
 	var line struct {
 		HTTP    string `json:"http"`
 		UDP     string `json:"udp"`
+		Admin   string `json:"admin"`
 		Streams map[string]struct {
-			Video string `json:"video"`
-			Audio string `json:"audio"`
+			Input
+			Backup Input `json:"backup"`
 		} `json:"streams"`
 	}
 	err := p.WaitLine(ctx, "where it listens", func(text string) bool {
 		return json.Unmarshal([]byte(text), &line) == nil && line.HTTP != ""
 	})
 	s := line.Streams[w.Stream]
-	w.HTTP, w.udp, w.video, w.audio = line.HTTP, line.UDP, s.Video, s.Audio
+	w.HTTP, w.udp, w.admin = line.HTTP, line.UDP, line.Admin
+	w.primary, w.backup = s.Input, s.Backup
 	return err
 }
 

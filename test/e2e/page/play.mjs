@@ -13,9 +13,9 @@ const stream = query.get("stream") ?? "wheel";
 const video = document.getElementById("video");
 const canvas = document.getElementById("canvas");
 
-const stallMs = Number(query.get("stall") ?? 0);
-const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], switches: [], voids: [], hidden: 0, unseen: [], hashes: [], stalls: 0 };
-window.play = { log, start, stop, reconnect };
+let stallMs = Number(query.get("stall") ?? 0);
+const log = { route: "", drawn: [], received: [], snapshots: [], alarms: [], notices: [], statuses: [], switches: [], voids: [], hidden: 0, unseen: [], hashes: [], stalls: 0, gaps: [] };
+window.play = { log, start, stop, reconnect, stallBy };
 
 let player, compositor;
 
@@ -76,11 +76,21 @@ function stop() {
 }
 
 // Asked for before the SDK's own, so that a stall comes before its draw.
-if (stallMs > 0) requestAnimationFrame(stall);
+let turn = performance.now();
+requestAnimationFrame(stall);
 if (query.get("start") !== "no") start();
+
+/** Blocks the main thread for so many ms in every paint from now on. */
+function stallBy(ms) {
+  stallMs = ms;
+}
 
 function stall() {
   requestAnimationFrame(stall);
+  const now = performance.now();
+  if (now - turn > 34) log.gaps.push({ at: now, ms: now - turn });
+  turn = now;
+  if (stallMs === 0) return;
   const until = performance.now() + stallMs;
   while (performance.now() < until); // the stall is the point
   log.stalls++;
