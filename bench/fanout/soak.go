@@ -23,8 +23,8 @@ const (
 	soakStep      = 50   // viewers who come together, at most four times as many
 	mostSoak      = 2000 // viewers
 	soakLook      = 3 * time.Second
-	soakDecrypt   = 2 // of the first viewers
-	soakEvents    = 2.0
+	soakDecrypt   = 2               // of the first viewers
+	soakEvents    = 1.0             // a second; the relay keeps the newest ones, about 1 kB each
 	soakComing    = 2 * time.Second // between a viewer who comes, and leaves, and the next
 	soakSampling  = time.Second
 	soakReporting = 30 * time.Second

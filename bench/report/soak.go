@@ -27,8 +27,8 @@ const (
 	SoakWarmUp = 0.25
 	// soakGrowth is by how much memory may grow after that, by the straight line
 	// through the samples: a share of the mean, and so many bytes in any case.
-	soakGrowth = 0.03
-	soakLeast  = 3 << 20
+	soakGrowth = 0.04
+	soakLeast  = 4 << 20
 	// soakGoroutines is by how many goroutines their number may move, by the straight
 	// line: a viewer has eight, and one is always on the way in or out.
 	soakGoroutines = 8
