@@ -58,9 +58,9 @@ type judge struct {
 	verdict   Verdict
 	studio    *StudioLog
 	page      *PageLog
-	runs      []int          // by position in studio.Frames: which run of timestamps it is of
-	wire      map[int]uint32 // by position: the low 32 bits of the canonical timestamp
-	byWire    map[uint32]int // and back
+	runs      []int            // by position in studio.Frames: which run of timestamps it is of
+	wire      map[int]uint32   // by position: the low 32 bits of the canonical timestamp
+	byWire    map[uint32][]int // and back: two encoders may have a frame for the same instant
 	byNumber  map[uint64]int
 	presented map[int]bool     // positions in studio.Frames that rVFC reported
 	drawn     []drawnFrame     // in the order of drawing, repaints left out
@@ -90,8 +90,10 @@ func Judge(studio *StudioLog, published []croupier.Record, page *PageLog, browse
 		return &j.verdict
 	}
 	for _, p := range browser.Presented {
-		if i, ok := j.byWire[uint32(p.RTP)]; ok {
-			j.presented[i] = true
+		if same := j.byWire[uint32(p.RTP)]; len(same) > 0 {
+			for _, i := range same {
+				j.presented[i] = true
+			}
 		} else if len(page.Snapshots) > 0 && p.RTP > 0 && p.At > page.Snapshots[0].At {
 			j.verdict.wrong("the browser presented timestamp %d, which the studio never sent", p.RTP)
 		}
@@ -107,7 +109,7 @@ func Judge(studio *StudioLog, published []croupier.Record, page *PageLog, browse
 func newJudge(studio *StudioLog, page *PageLog) *judge {
 	j := &judge{
 		verdict: Verdict{Outcomes: map[string]Outcome{}},
-		studio:  studio, page: page, runs: runs(studio.Frames), wire: map[int]uint32{}, byWire: map[uint32]int{}, byNumber: map[uint64]int{},
+		studio:  studio, page: page, runs: runs(studio.Frames), wire: map[int]uint32{}, byWire: map[uint32][]int{}, byNumber: map[uint64]int{},
 		presented: map[int]bool{}, at: map[int]bool{}, marks: map[string][]hit{},
 	}
 	for i, f := range studio.Frames {
@@ -164,7 +166,7 @@ func (j *judge) findWire(published []croupier.Record) bool {
 		}
 		if most > 0 {
 			j.wire[i] = f.TS + best
-			j.byWire[j.wire[i]] = i
+			j.byWire[j.wire[i]] = append(j.byWire[j.wire[i]], i)
 		}
 	}
 	return true
@@ -174,7 +176,7 @@ func (j *judge) findWire(published []croupier.Record) bool {
 // and by pixels.
 func (j *judge) readDrawn() {
 	for _, d := range j.page.Drawn {
-		i, ok := j.byWire[uint32(d.RTP)]
+		i, ok := j.frame(d.RTP, d.Bar)
 		if d.RTP < 0 || !ok {
 			if len(d.Fired) > 0 {
 				j.verdict.wrong("%s: drawn on timestamp %d, which the studio never sent", ids(d.Fired), d.RTP)
@@ -200,6 +202,20 @@ func (j *judge) readDrawn() {
 			j.marks[f.ID] = append(j.marks[f.ID], hit{fired: f, position: i})
 		}
 	}
+}
+
+// frame returns the frame of a timestamp on the wire; of several the one with the number.
+func (j *judge) frame(rtp, bar int64) (position int, ok bool) {
+	same := j.byWire[uint32(rtp)]
+	for _, i := range same {
+		if j.studio.Frames[i].Bar == bar {
+			return i, true
+		}
+	}
+	if len(same) == 0 {
+		return 0, false
+	}
+	return same[0], true
 }
 
 // marker judges one published marker.
@@ -239,6 +255,14 @@ func (j *judge) marker(r *croupier.Record) {
 // the relay, so that either will do.
 func (j *judge) meant(r *croupier.Record) (position int, ok bool) {
 	position, ok = j.byNumber[r.Frame]
+	if s := r.Source; ok && s != nil && j.studio.Frames[position].TS != s.TS {
+		// The timestamps have jumped meanwhile: the first at or after the one that was named.
+		for i := max(0, position-askAhead); i < len(j.studio.Frames); i++ {
+			if f := j.studio.Frames[i]; f.SSRC == s.SSRC && int32(f.TS-s.TS) >= 0 {
+				return i, true
+			}
+		}
+	}
 	named := ok && j.wire[position] == uint32(r.Answer.TS)
 	if r.CaptureTime == nil || named {
 		return position, ok

@@ -66,7 +66,7 @@ func (s *Selftest) Truth(studio *StudioLog, published []croupier.Record) (*Selft
 	first, last := -1, -1
 	var latencies []float64
 	for _, p := range s.Pictures {
-		i, ok := j.byWire[uint32(orNone(p.RTP))]
+		i, ok := j.frame(orNone(p.RTP), orNone(p.Bar))
 		if !ok {
 			return nil, fmt.Errorf("the page drew timestamp %d, which the studio never sent", orNone(p.RTP))
 		}
