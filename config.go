@@ -295,7 +295,7 @@ type AudioConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		HTTP:       HTTPConfig{Listen: ":8080", TLS: TLSConfig{Mode: TLSOff}},
-		Media:      MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, Gather: time.Millisecond, PlayoutDelay: PlayoutDelay{Max: 100 * time.Millisecond}},
+		Media:      MediaConfig{UDP: ":7882", MaxUDPPayload: 1232, JoinBurst: true, Gather: time.Millisecond, PlayoutDelay: PlayoutDelay{Max: 500 * time.Millisecond}},
 		Admin:      AdminConfig{Listen: "127.0.0.1:9090"},
 		Transcript: TranscriptConfig{Origin: "framelock.local"},
 		Drain:      DrainConfig{Grace: time.Second},
