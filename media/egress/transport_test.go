@@ -97,6 +97,7 @@ type client struct {
 	packets chan *rtp.Packet
 	events  chan string
 	actions *webrtc.DataChannel
+	opened  chan string // is told when actions may be sent
 }
 
 func newClient(t *testing.T, options ...func(*webrtc.SettingEngine)) *client {
@@ -122,7 +123,7 @@ func newClient(t *testing.T, options ...func(*webrtc.SettingEngine)) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = pc.Close() })
-	c := &client{PeerConnection: pc, packets: make(chan *rtp.Packet, 99), events: make(chan string, 9)}
+	c := &client{PeerConnection: pc, packets: make(chan *rtp.Packet, 99), events: make(chan string, 9), opened: make(chan string, 1)}
 	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		for {
 			p, _, err := track.ReadRTP()
@@ -141,6 +142,7 @@ func newClient(t *testing.T, options ...func(*webrtc.SettingEngine)) *client {
 		}
 		if ch == Actions {
 			c.actions = dc
+			dc.OnOpen(func() { c.opened <- "actions" })
 		} else {
 			dc.OnMessage(func(m webrtc.DataChannelMessage) { c.events <- string(m.Data) })
 		}
@@ -254,6 +256,7 @@ func TestASessionByPion(t *testing.T) {
 			if !slices.Contains(p.source.taken(), "wanted") {
 				t.Error("the PLI was not heard")
 			}
+			within(t, "channel", c.opened)
 			if err := c.actions.SendText("hello"); err != nil {
 				t.Fatal(err)
 			}
@@ -298,6 +301,7 @@ func TestAMessageThatIsTooLarge(t *testing.T) {
 	c := newClient(t)
 	p.join(c, nil)
 	within(t, "snapshot", c.events)
+	within(t, "channel", c.opened)
 	if err := c.actions.SendText(strings.Repeat("x", maxMessage+1)); err != nil {
 		t.Fatal(err)
 	}
