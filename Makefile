@@ -25,10 +25,10 @@ test: ## install what the tests need and pass them all, short browser cases incl
 
 e2e: ## the long cases: browsers (1,000 markers for each codec, joins, stalls, 1080p60), bad networks, encoders in trouble, windows
 	@tools/setup-test
-	@go run ./tools/runtests e2e network-full source-full windows-full
+	@go run ./tools/runtests portable e2e network-full source-full windows-full
 
 check: ## gofmt, go vet, staticcheck, builds for macOS and Windows, house rules
-	@go run ./tools/runtests check
+	@go run ./tools/runtests check portable
 	go test ./internal/house
 
 race: ## unit tests under the race detector

@@ -27,7 +27,7 @@ const (
 	windowsDir  = "./test/windows"
 	fanoutDir   = "./bench/fanout"
 	// Cases in browsers that only long runs have.
-	longOnly = "^Test(Chromium1080p60|ChromiumCPU|ChromiumDecodedVP8|SelftestFirefox|ReconnectDecoded)$"
+	longOnly = "^Test(Chromium1080p60|ChromiumCPU|ChromiumDecodedVP8|SelftestFirefox|ReconnectDecoded|ReconnectFar|JoinsLoss|JoinsFar|Moving|FFmpegLive|MatrixExactVP8|MatrixDecodedH264|MatrixDecodedVP8|MatrixHold)$"
 	// A count and not a time: at the end of its time the fuzzer may fail by itself.
 	fuzzInputs = 10_000
 )
@@ -44,7 +44,7 @@ type step struct {
 
 func steps() []step {
 	return []step{
-		{name: "check", what: "gofmt, go vet, staticcheck, and that it builds for macOS and Windows", run: check},
+		{name: "check", what: "gofmt, go vet, staticcheck", run: check},
 		{name: "unit", what: "go test", run: unit},
 		{name: "web", what: "types, unit tests, and the committed bundle is the built one", run: web},
 		{name: "fuzz", what: fmt.Sprintf("every fuzz target with %d inputs", fuzzInputs), run: fuzz},
@@ -56,6 +56,7 @@ func steps() []step {
 		{name: "media", what: "pictures and recordings decoded by ffmpeg, captures read by tshark", complete: true, run: media},
 		{name: "readme", what: "every command and program of the README", complete: true, run: readme},
 		{name: "browser", what: "short cases in real browsers", complete: true, run: browser("1", "15m", longOnly)},
+		{name: "portable", what: "that it builds for macOS and Windows", extra: true, run: portable},
 		{name: "e2e", what: "long cases in real browsers", complete: true, extra: true, run: browser("full", "90m", "^$")},
 		{name: "network-full", what: "long cases over bad networks", complete: true, extra: true, run: network("full", "20m", "^TestSource$")},
 		{name: "windows-full", what: "the same for longer, and in a cluster", complete: true, extra: true, run: windows("full", "20m", "^$")},
@@ -115,7 +116,11 @@ func check(ctx context.Context, t *tally, out io.Writer) error {
 	}
 	once(ctx, t, out, "go vet", ".", "go", "vet", "./...")
 	once(ctx, t, out, "staticcheck", ".", "go", "run", staticcheck, "./...")
-	// What only Linux can do has a portable form: "env" sets the system.
+	return nil
+}
+
+// portable builds what other systems run: what only Linux can do has a portable form.
+func portable(ctx context.Context, t *tally, out io.Writer) error {
 	once(ctx, t, out, "darwin", ".", "env", "GOOS=darwin", "CGO_ENABLED=0", "go", "vet", "./...")
 	once(ctx, t, out, "windows", ".", "env", "GOOS=windows", "CGO_ENABLED=0", "go", "build", "./...")
 	return nil
