@@ -30,7 +30,7 @@ var fields = map[string]struct{ def, bad string }{
 	"media.public_ips":                       {"[]", "224.0.0.1"},
 	"media.max_udp_payload":                  {"1232", "1453"},
 	"media.playout_delay.min":                {"0s", "5ms"},
-	"media.playout_delay.max":                {"100ms", "41s"},
+	"media.playout_delay.max":                {"500ms", "41s"},
 	"media.gather":                           {"1ms", "6ms"},
 	"media.include_loopback":                 {"false", ""},
 	"media.join_burst":                       {"true", ""},
