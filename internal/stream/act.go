@@ -22,6 +22,12 @@ type act struct {
 	reply func(receipt []byte) // called once, from any goroutine; does not wait
 }
 
+// settle lets go of what nobody needs once the action is on the disk: the book keeps its
+// facts, and with them all of it.
+func (a *act) settle() {
+	a.salt, a.data, a.reply = [window.SaltSize]byte{}, nil, nil
+}
+
 // Sizes of what waits for a verdict, and for the disk.
 const (
 	actsQueue   = 1 << 15 // actions that have no verdict yet

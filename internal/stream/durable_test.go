@@ -138,6 +138,21 @@ func TestActionAtTheEndIsAnswered(t *testing.T) {
 	}
 }
 
+// The book keeps an action, and with it everything that it holds: not what a viewer
+// sent, which is to be erased on the disk alone, nor who waits for the receipt.
+func TestAnActionOnTheDiskHoldsNothingElse(t *testing.T) {
+	for _, err := range []error{nil, errors.New("the disk is gone")} {
+		l := &Loop{sh: Shell{Metrics: &world{}}, ledger: newLedger()}
+		a := newAct(marker.ActRequest{ID: "a", Window: "w", Data: []byte(`{"bet":17}`)}, "anna", "", func([]byte) {})
+		e := &actionEntry{l: l, act: a}
+		e.Encode()
+		e.Durable(1, err)
+		if a.data != nil || a.reply != nil || a.salt != [window.SaltSize]byte{} {
+			t.Errorf("after %v: data %q, salt %x, somebody waits: %v", err, a.data, a.salt, a.reply != nil)
+		}
+	}
+}
+
 // A receipt has the salt, which is erased with what a viewer sent. There is none after
 // a restart, rather than one that the viewer never got.
 func TestNoReceiptWithoutItsSalt(t *testing.T) {

@@ -261,6 +261,7 @@ func (e *actionEntry) Encode() (line, erasable []byte) {
 
 func (e *actionEntry) Durable(pos uint64, err error) {
 	a := e.act
+	defer a.settle()
 	if err != nil {
 		a.reply(refusal(a.ID, a.Window, refusalReason(lost(err))))
 		return
