@@ -136,6 +136,7 @@ const maxFrames = 4096
 func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 	t, e := c.tracks[id], a.Origin.Encoder
 	f := t.sources[e]
+	foreign := func(a forward.Arrival) { c.dropForeign(f, a) }
 	switch f.admit(from, &a) {
 	case forward.Admitted:
 	case forward.Locked:
@@ -143,6 +144,7 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 			t.breakOff(func(a forward.Arrival) { c.drop(a, DropRestarted) })
 			t.waitKey = id == forward.Video
 		}
+		f.newcomer.take(from, a.Header.SSRC, a.At, func(early forward.Arrival) { c.heard(t, f, early, a.At) }, foreign)
 	case forward.WrongType:
 		c.drop(a, DropType)
 		return
@@ -150,26 +152,30 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 		c.drop(a, DropAddress)
 		return
 	default:
-		f.foreign++
-		c.drop(a, DropForeign)
+		f.newcomer.keep(from, a, foreign)
 		return
 	}
+	c.heard(t, f, a, a.At)
+}
+
+// heard takes a packet of a source that is heard.
+func (c *Core) heard(t *track, f *source, a forward.Arrival, now time.Time) {
 	if c.cfg.Backup != nil && a.At.Sub(f.heard) > c.cfg.Backup.After {
 		f.steady = a.At
 	}
 	f.heard = a.At
 	f.packets++
-	if id == forward.Video && c.inputs.begun.IsZero() {
+	if t.id == forward.Video && c.inputs.begun.IsZero() {
 		c.inputs.begun = a.At
 	}
 	if f.cfg.Second != nil {
 		a.Sum = sum(a.Buffer.Data)
 	}
-	if e != c.inputs.active {
+	if a.Origin.Encoder != c.inputs.active {
 		c.standBy(t, f, a)
 		return
 	}
-	c.accept(t, f, a, a.At)
+	c.accept(t, f, a, now)
 }
 
 // accept takes a packet of the encoder that is on.
@@ -194,6 +200,12 @@ func (c *Core) accept(t *track, f *source, a forward.Arrival, now time.Time) {
 func (c *Core) drop(a forward.Arrival, reason string) {
 	a.Buffer.Release()
 	c.out.Drop(reason, 1)
+}
+
+// dropForeign drops a packet of a sender that is not heard.
+func (c *Core) dropForeign(f *source, a forward.Arrival) {
+	f.foreign++
+	c.drop(a, DropForeign)
 }
 
 // drain takes what has come in order, and forwards what is not held.

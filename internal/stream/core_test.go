@@ -345,6 +345,7 @@ func TestASecondSenderIsNeverMixedIn(t *testing.T) {
 		tb.raw(5, 5, []byte{0x65, 0xee}, true)
 		tb.feed = mine
 	}
+	tb.advance(time.Second)
 	if n := len(tb.packets()); n != 10 || tb.drops[DropForeign] != 10 {
 		t.Errorf("%d packets forwarded, %v", n, tb.drops)
 	}
@@ -686,6 +687,9 @@ func TestHealthHeals(t *testing.T) {
 	tb.feed.ssrc++
 	tb.raw(5, 5, []byte{0x65, 0xee}, true)
 	tb.feed = mine
+	for range 10 {
+		tb.frame(false, 1)
+	}
 	tb.report()
 	if h := tb.core.Info(tb.now, 0).Health; len(h) != 1 || h[0].Code != "second_sender" || !h[0].Since.After(epochStart) {
 		t.Errorf("with a second sender: %+v", h)

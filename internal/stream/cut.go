@@ -104,6 +104,11 @@ func (c *Core) Close() {
 		if t != nil {
 			t.input.Restart(func(a forward.Arrival) { a.Buffer.Release() })
 			t.history.Clear()
+			for _, f := range t.sources {
+				if f != nil {
+					f.newcomer.each(func(a forward.Arrival) { a.Buffer.Release() })
+				}
+			}
 		}
 	}
 	c.forget(forward.Primary)

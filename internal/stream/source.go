@@ -26,7 +26,8 @@ type source struct {
 	report ingest.SenderReport // newest of the source that is heard
 	early  ingest.SenderReport // of one that may be heard next; believed only then
 
-	standby standby // while another encoder is on
+	newcomer newcomer // who may be heard next
+	standby  standby  // while another encoder is on
 }
 
 // pathCounts are the packets of one path.

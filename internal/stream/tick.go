@@ -22,6 +22,11 @@ func (c *Core) Tick(now, heard time.Time) {
 	for _, t := range c.tracks {
 		if t != nil {
 			c.drain(t, now)
+			for _, f := range t.sources {
+				if f != nil && len(f.newcomer.packets) > 0 {
+					f.newcomer.age(now, func(a forward.Arrival) { c.dropForeign(f, a) })
+				}
+			}
 			c.examine(t, now)
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/framelock/relay/media/forward"
+	"github.com/framelock/relay/media/ingest"
 	"github.com/framelock/relay/sync/marker"
 )
 
@@ -245,6 +247,29 @@ func TestSourceTrouble(t *testing.T) {
 			},
 			health: []string{"source_restarted", "waiting_keyframe"}, notices: []string{"resumed", "source_restarted"},
 			epochs: 2, asks: true, lost: 20,
+		},
+		{
+			name: "another SSRC at once, and the goodbye late", happens: func(tr *trouble) {
+				was := tr.on
+				tr.restart(12, 77, 9)
+				tr.on.from = netip.AddrPortFrom(was.from.Addr(), was.from.Port()+2)
+				tr.on.shoot(true, 3)
+				tr.core.SenderReport(ingest.SenderReport{Origin: was.origin, From: was.from, SSRC: was.ssrc, At: tr.now, Bye: true})
+				tr.advance(interval)
+				tr.film(settled)
+			},
+			health: []string{"source_restarted"}, notices: []string{"resumed", "source_restarted"}, epochs: 2,
+		},
+		{
+			name: "another SSRC at once, and no goodbye", happens: func(tr *trouble) {
+				tr.restart(12, 77, 9)
+				for i := range 4 {
+					tr.on.shoot(i == 0, 3)
+					tr.advance(interval)
+				}
+				tr.film(settled)
+			},
+			health: []string{"source_restarted"}, notices: []string{"resumed", "source_restarted"}, epochs: 2,
 		},
 		{
 			name: "10 s ahead", happens: func(tr *trouble) { tr.on.jump(10 * 90000); tr.film(settled) },
