@@ -46,6 +46,13 @@
     return request.call(this, callback);
   };
 
+  // Every picture is read back: where that is not expected it takes so long that the
+  // browser leaves frames out.
+  const context = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, options) {
+    return context.call(this, kind, { ...options, willReadFrequently: true });
+  };
+
   const fetched = window.fetch;
   window.fetch = function (input, init) {
     const method = init?.method ?? "GET";
