@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os/exec"
 	"slices"
 	"testing"
@@ -108,4 +109,31 @@ func TestMediaDuringBursts(t *testing.T) {
 	}
 	t.Logf("media, p99 of each second: median %v without and %v with a burst; %v and %v; receipts p99 %v",
 		ms(share(calm, 0.5)), ms(share(busy, 0.5)), calm, busy, waits)
+}
+
+// A relay that begins with what many rounds left behind knows all of them.
+func TestStartAfterManyRounds(t *testing.T) {
+	begin(t)
+	plan := newPlan(t, t.TempDir())
+	plan.Crowd = true
+	film(t, plan)
+	r := launch(t, plan)
+	actions := ofFull(20_000, 2000)
+	rounds := ofFull(10, 2)
+	for round := range rounds {
+		name := fmt.Sprint("r", round)
+		r.open(name)
+		r.crowd.begin(turn{name, actions, time.Second})
+		if h := r.crowd.harvest(); len(h.Receipts) != 3*actions {
+			t.Fatalf("%d receipts of %d actions: %v", len(h.Receipts), actions, h.Errors)
+		}
+		r.must("POST", "/v1/streams/wheel/windows/"+name+"/close", map[string]any{}, http.StatusCreated)
+	}
+	r.kill()
+	begun := time.Now()
+	r = launch(t, plan)
+	t.Logf("took events %v after its start, with %d actions in the journal", ms(time.Since(begun)), rounds*actions)
+	if w := r.windows(); len(w) != rounds {
+		t.Errorf("of %d windows it knows %v", rounds, w)
+	}
 }
