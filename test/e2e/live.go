@@ -63,6 +63,16 @@ func FFmpegStudio(program, video, audio string, start time.Time) []string {
 	}
 }
 
+// StartFFmpeg has such a studio send to the relay.
+func (w *World) StartFFmpeg(name string) error {
+	program, err := Find("ffmpeg")
+	if err != nil {
+		return err
+	}
+	w.studio, err = StartProcess(w.Dir, name, FFmpegStudio(program, w.primary.Video, w.primary.Audio, time.Now())...)
+	return err
+}
+
 // LiveVerdict is what a live stream looked and sounded like.
 type LiveVerdict struct {
 	Frames, Moving int
