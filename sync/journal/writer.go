@@ -31,7 +31,7 @@ type WriterOptions struct {
 	MaxLines   int              // of one record, default 512
 	MaxBytes   int              // of one record, default 512 KiB; a single entry may be larger
 	MaxBackoff time.Duration    // between attempts while the journal is unavailable, default 1 s
-	Spacing    time.Duration    // from the beginning of a record to that of the next, unless that is full; default 8 ms
+	Spacing    time.Duration    // from the beginning of a record to that of the next, unless that is full; default 2 ms
 	Now        func() time.Time // default time.Now
 }
 
@@ -73,7 +73,7 @@ func NewWriter(j Appender, o WriterOptions) *Writer {
 		o.MaxBackoff = time.Second
 	}
 	if o.Spacing <= 0 {
-		o.Spacing = 8 * time.Millisecond
+		o.Spacing = 2 * time.Millisecond
 	}
 	if o.Now == nil {
 		o.Now = time.Now
