@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +104,7 @@ func (c *scenario) check(v *Verdict, m marksCase) {
 			c.Errorf("not published: %s", u)
 		}
 	}
-	if v.Late > 0 {
+	if late := v.Late; late > 0 && (full() || late*100 > v.Markers) { // in a short run, once the machine stood still
 		c.Errorf("%d markers were drawn after a frame later than their own had been drawn without them", v.Late)
 	}
 	if v.Markers < m.count {
@@ -117,19 +116,19 @@ func (c *scenario) check(v *Verdict, m marksCase) {
 	if limit := 500 / float64(m.fps); v.MaxErrorMS > limit {
 		c.Errorf("error_ms is up to %.2f, want half a frame (%.2f) at most", v.MaxErrorMS, limit)
 	}
-	if limit := m.skipLimit(v.Markers); v.SkippedShare() > limit {
+	if limit := m.skipLimit(); v.SkippedShare() > limit {
 		c.Errorf("%.1f%% of the markers' frames were not presented, want %.1f%% at most", 100*v.SkippedShare(), 100*limit)
 	}
 }
 
 // skipLimit is the largest share of skipped markers that a run may show. A long run
-// is held to maxSkipped itself; the short one has too few markers to tell that
-// share from chance, and gets three standard deviations more.
-func (m *marksCase) skipLimit(markers int) float64 {
+// is held to maxSkipped. How many frames a browser leaves out in a short one says more
+// of what else the machine does: it has to show most of them.
+func (m *marksCase) skipLimit() float64 {
 	if full() {
 		return m.maxSkipped
 	}
-	return m.maxSkipped + 3*math.Sqrt(m.maxSkipped*(1-m.maxSkipped)/float64(max(1, markers)))
+	return max(m.maxSkipped, 0.1)
 }
 
 // checkStalls makes sure that a stall case really stalled: the instruments' frame
