@@ -31,7 +31,9 @@ type Clock struct {
 	at       time.Time     // when it came
 	residual time.Duration // how far reports strayed from one another, lately
 
+	arrived          time.Time     // newest frame
 	fastest, slowest time.Duration // arrival minus line time, recently
+	waited           time.Duration // how much longer than the fastest the newest frame may have been under way
 	delay            time.Duration // arrival of the fastest minus capture, as far as known
 
 	viewer   time.Duration // the shift that viewers' reports use
@@ -53,11 +55,16 @@ func NewClock(rate uint32, captureOffset time.Duration) *Clock {
 
 // Anchor starts the clock anew with the first packet of an epoch. Until a report
 // comes, packets are taken to need as long from capture to arrival as they did
-// before: tracks that restart stay in step with those that do not.
+// before: tracks that restart stay in step with those that do not. What comes first
+// after a silence may have been held up for all of it, until others tell.
 func (c *Clock) Anchor(ts uint64, arrival time.Time) {
 	if c.reported {
 		c.delay = c.fastest - c.shift
 	}
+	if c.waited = 0; !c.arrived.IsZero() {
+		c.waited = max(arrival.Sub(c.arrived), 0)
+	}
+	c.arrived = arrival
 	c.reported = false
 	c.fastest = c.lineLag(ts, arrival)
 	c.slowest, c.shift = c.fastest, c.fastest-c.delay
@@ -67,6 +74,13 @@ func (c *Clock) Anchor(ts uint64, arrival time.Time) {
 // Arrived notes when the first packet of a frame came.
 func (c *Clock) Arrived(ts uint64, arrival time.Time) {
 	lag := c.lineLag(ts, arrival)
+	switch {
+	case lag < c.fastest:
+		c.waited = max(c.waited-(c.fastest-lag), 0)
+	case arrival.After(c.arrived):
+		c.waited = 0 // frames come at the line's own speed: nothing is held up
+	}
+	c.arrived = arrival
 	leak := time.Duration(float64(c.slowest-c.fastest) / jitterMemory.Seconds() / 30)
 	c.fastest, c.slowest = min(lag, c.fastest+leak), max(lag, c.slowest-leak)
 	if !c.reported {
@@ -103,7 +117,7 @@ func (c *Clock) Report(ts uint64, ntp, arrival time.Time, limit time.Duration) (
 func (c *Clock) At(ts uint64, now time.Time) Reading {
 	capture := time.Unix(0, Nanos(ts, c.rate)+int64(c.shift)).UTC()
 	if !c.reported {
-		return Reading{capture, c.slowest - c.fastest + tickError, FromArrival}
+		return Reading{capture, c.slowest - c.fastest + c.waited + tickError, FromArrival}
 	}
 	age := max(now.Sub(c.at), time.Duration(Nanos(ts, c.rate)-Nanos(c.ts, c.rate)).Abs())
 	// Half again: the newest report may be off by more than the last few strayed.

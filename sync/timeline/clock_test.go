@@ -313,3 +313,36 @@ func TestClockAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A network that stands still while the source begins anew brings everything at once
+// afterwards. Nobody can tell then when the first of it was captured, and the bound
+// says so; what comes at its own speed has a small one again.
+func TestArrivalAfterAStandstill(t *testing.T) {
+	const frame, stood = 33 * time.Millisecond, 900 * time.Millisecond
+	cam := camera{rate: 90000}
+	c := NewClock(90000, 0)
+	c.Anchor(cam.ts(start), start)
+	begun := start.Add(frame) // captured, and still under way for as long as the network stands
+	back := begun.Add(stood)
+	// The line does not know: it begins with the arrival.
+	line := camera{rate: 90000, lag: -stood}
+	for i := range 60 {
+		captured := begun.Add(time.Duration(i) * frame)
+		now := back
+		if captured.After(back) {
+			now = captured
+		}
+		ts := line.ts(captured)
+		if i == 0 {
+			c.Anchor(ts, now)
+		}
+		c.Arrived(ts, now)
+		r := c.At(ts, now)
+		if wrong := r.Capture.Sub(captured).Abs(); wrong > r.Error+time.Millisecond {
+			t.Fatalf("frame %d: wrong by %v, the bound is %v", i, wrong, r.Error)
+		}
+		if i == 0 && r.Error < stood {
+			t.Fatalf("the bound of the first is %v", r.Error)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/framelock/relay/internal/croupier"
+	"github.com/framelock/relay/sync/timeline"
 )
 
 // Verdict is what joining the three logs shows.
@@ -250,9 +251,10 @@ func (j *judge) marker(r *croupier.Record) {
 }
 
 // meant returns the frame that a marker names: the studio's own, or, if that was not
-// on the air, the first one captured after the time that was named. Of a frame between
-// the last that was drawn of one encoder and the first of another nobody can tell but
-// the relay, so that either will do.
+// on the air, the first one captured after the time that was named, or before it by less
+// than the bound that the relay tells and half a frame. Of a frame between the last that
+// was drawn of one encoder and the first of another nobody can tell but the relay, so that
+// either will do. Where it says that it goes by arrival, its bound must be true.
 func (j *judge) meant(r *croupier.Record) (position int, ok bool) {
 	position, ok = j.byNumber[r.Frame]
 	if s := r.Source; ok && s != nil && j.studio.Frames[position].TS != s.TS {
@@ -270,11 +272,18 @@ func (j *judge) meant(r *croupier.Record) (position int, ok bool) {
 	if ok && r.By == "capture_time" && j.young(position) && position+1 < len(j.studio.Frames) && j.wire[position+1] == uint32(r.Answer.TS) {
 		return position + 1, true
 	}
+	if r.By == "capture_time" && r.Answer.Clock == timeline.FromArrival {
+		for _, i := range j.byWire[uint32(r.Answer.TS)] {
+			if off := j.studio.Frames[i].CaptureTime.Sub(*r.CaptureTime).Abs(); off <= told(r) {
+				return i, true
+			}
+		}
+	}
 	if before, after := j.onAir(position); ok && before == after && before == j.runs[position] {
 		return position, true
 	}
 	for i, f := range j.studio.Frames {
-		if f.CaptureTime.Before(r.CaptureTime.Add(-captureTolerance)) {
+		if f.CaptureTime.Before(r.CaptureTime.Add(-max(captureTolerance, min(told(r), j.frameTime()/2)))) {
 			continue
 		}
 		if _, run := j.onAir(i); run == j.runs[i] {
@@ -282,6 +291,11 @@ func (j *judge) meant(r *croupier.Record) (position int, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// told is how far the relay says that the frame may be from the time that was named.
+func told(r *croupier.Record) time.Duration {
+	return time.Duration(r.Answer.ErrorMS * float64(time.Millisecond))
 }
 
 // young reports whether a run began so shortly before a frame that no sender report
@@ -336,7 +350,7 @@ func (j *judge) place(r *croupier.Record, meant int, h hit) {
 	v := &j.verdict
 	number := func(i int) uint64 { return j.studio.Frames[i].Frame }
 	own, next := number(meant), j.firstAfter(meant)
-	frames := int(math.Round(float64(j.studio.Frames[h.position].CaptureTime.Sub(j.studio.Frames[meant].CaptureTime)) / float64(j.frameTime())))
+	frames := j.between(meant, h.position)
 	switch {
 	case h.position == meant:
 		if h.fired.Skipped || h.fired.Frames != 0 {
@@ -365,6 +379,16 @@ func (j *judge) place(r *croupier.Record, meant int, h hit) {
 			v.Overtaken++
 		}
 	}
+}
+
+// between returns how many frames later one position is than another: by the capture
+// times of one run, and by the distance at which the relay put another.
+func (j *judge) between(from, to int) int {
+	later := j.studio.Frames[to].CaptureTime.Sub(j.studio.Frames[from].CaptureTime)
+	if j.runs[from] != j.runs[to] {
+		later = time.Duration(int32(j.wire[to]-j.wire[from])) * time.Second / 90_000
+	}
+	return int(math.Round(float64(later) / float64(j.frameTime())))
 }
 
 // frameTime is the time of a frame.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/framelock/relay/internal/croupier"
 	"github.com/framelock/relay/sync/marker"
+	"github.com/framelock/relay/sync/timeline"
 )
 
 const (
@@ -57,6 +58,17 @@ func (s *scene) drop(i int, skipped bool) {
 	s.page.Drawn = append(s.page.Drawn[:i], s.page.Drawn[i+1:]...)
 }
 
+// ask has an event by capture time resolved to frame i, and drawn on it, which was named
+// as a frame that the encoder never made, later than frame i.
+func (s *scene) ask(i int, later time.Duration, errorMS float64, clock string) {
+	at, d := s.studio.Frames[i].CaptureTime.Add(later), &s.page.Drawn[i]
+	canonical := testOffset + uint64(testTicks*i)
+	s.published = append(s.published, croupier.Record{
+		ID: "z", By: "capture_time", Frame: 999, CaptureTime: &at, Answer: &marker.Resolved{ID: "z", TS: canonical, ErrorMS: errorMS, Clock: clock},
+	})
+	d.Fired = append(d.Fired, Fired{ID: "z", TS: canonical})
+}
+
 func (s *scene) judge() *Verdict { return Judge(s.studio, s.published, s.page, s.browser) }
 
 func TestJudge(t *testing.T) {
@@ -95,6 +107,10 @@ func TestJudge(t *testing.T) {
 			s.page.Snapshots[0].At = s.page.Drawn[7].At
 			s.page.Drawn[5].Fired = nil
 		}},
+		{name: "within the bound of a frame before", exact: 7, change: func(s *scene) { s.ask(30, 1100*time.Microsecond, 1.5, "") }},
+		{name: "beyond the bound of a frame before", exact: 6, wrong: "resolved -3000 ticks away", change: func(s *scene) { s.ask(30, 1100*time.Microsecond, 0.5, "") }},
+		{name: "by arrival, and said so", exact: 7, change: func(s *scene) { s.ask(30, 200*time.Millisecond, 201, timeline.FromArrival) }},
+		{name: "by arrival, with a bound that is not true", exact: 6, wrong: "resolved -18000 ticks away", change: func(s *scene) { s.ask(30, 200*time.Millisecond, 199, timeline.FromArrival) }},
 		{name: "late, and its frame is still on screen", exact: 6, change: func(s *scene) {
 			d := s.page.Drawn[25]
 			s.page.Drawn[25].Fired = nil
