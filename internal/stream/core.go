@@ -134,7 +134,12 @@ const maxFrames = 4096
 
 // Media takes one packet from a studio, with the reference on its buffer.
 func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
-	t, e := c.tracks[id], a.Origin.Encoder
+	c.media(c.tracks[id], from, a, a.At)
+}
+
+// media takes a packet that came at a time that may be past.
+func (c *Core) media(t *track, from netip.AddrPort, a forward.Arrival, now time.Time) {
+	e := a.Origin.Encoder
 	f := t.sources[e]
 	foreign := func(a forward.Arrival) { c.dropForeign(f, a) }
 	switch f.admit(from, &a) {
@@ -142,9 +147,13 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 	case forward.Locked:
 		if f.standby.clear(); e == c.inputs.active {
 			t.breakOff(func(a forward.Arrival) { c.drop(a, DropRestarted) })
-			t.waitKey = id == forward.Video
+			t.waitKey = t.id == forward.Video
 		}
-		f.newcomer.take(from, a.Header.SSRC, a.At, func(early forward.Arrival) { c.heard(t, f, early, a.At) }, foreign)
+		f.forgetSeen(now, foreign)
+		for _, early := range f.newcomers.take(from, a.Origin.Path, a.Header.SSRC, foreign) {
+			f.paths[early.Origin.Path].packets++
+			c.heard(t, f, early, now)
+		}
 	case forward.WrongType:
 		c.drop(a, DropType)
 		return
@@ -152,10 +161,25 @@ func (c *Core) Media(id forward.Track, from netip.AddrPort, a forward.Arrival) {
 		c.drop(a, DropAddress)
 		return
 	default:
-		f.newcomer.keep(from, a, foreign)
+		if f.locks[a.Origin.Path].MayHold(from.Addr(), a.Header.SSRC) {
+			f.newcomers.keep(from, a, foreign)
+		} else {
+			foreign(a)
+		}
 		return
 	}
-	c.heard(t, f, a, a.At)
+	c.heard(t, f, a, now)
+}
+
+// letIn lets a newcomer take the place of a source that has said goodbye.
+func (c *Core) letIn(t *track, f *source, now time.Time) {
+	f.forgetSeen(now, func(a forward.Arrival) { c.dropForeign(f, a) })
+	for _, s := range f.newcomers.all() {
+		sortBySequence(s.packets)
+		for _, a := range s.packets {
+			c.media(t, s.from, a, now)
+		}
+	}
 }
 
 // heard takes a packet of a source that is heard.
@@ -394,6 +418,9 @@ func (c *Core) SenderReport(r ingest.SenderReport) bool {
 	if !f.believe(r) {
 		c.out.Drop(DropForeign, 1)
 		return false
+	}
+	if r.Bye {
+		c.letIn(t, f, r.At)
 	}
 	if r.Bye || r.Origin.Encoder != c.inputs.active || t.line.SSRC() != r.SSRC {
 		return true

@@ -106,7 +106,7 @@ func (c *Core) Close() {
 			t.history.Clear()
 			for _, f := range t.sources {
 				if f != nil {
-					f.newcomer.each(func(a forward.Arrival) { a.Buffer.Release() })
+					f.newcomers.dropIf(func(forward.Arrival) bool { return true }, func(a forward.Arrival) { a.Buffer.Release() })
 				}
 			}
 		}

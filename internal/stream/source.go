@@ -26,8 +26,8 @@ type source struct {
 	report ingest.SenderReport // newest of the source that is heard
 	early  ingest.SenderReport // of one that may be heard next; believed only then
 
-	newcomer newcomer // who may be heard next
-	standby  standby  // while another encoder is on
+	newcomers newcomers // who may be heard next
+	standby   standby   // while another encoder is on
 }
 
 // pathCounts are the packets of one path.
@@ -83,6 +83,12 @@ func (f *source) admit(from netip.AddrPort, a *forward.Arrival) forward.Admissio
 	f.paths[p].heard = a.At
 	f.paths[p].packets++
 	return verdict
+}
+
+// forgetSeen drops what newcomers sent while the source was still heard, whose time has
+// been shown, and what is too old to begin with.
+func (f *source) forgetSeen(now time.Time, drop func(forward.Arrival)) {
+	f.newcomers.dropIf(func(a forward.Arrival) bool { return !a.At.After(f.heard) || now.Sub(a.At) > newcomerAge }, drop)
 }
 
 // believe reports whether a sender report is of the source that is heard, and

@@ -23,8 +23,8 @@ func (c *Core) Tick(now, heard time.Time) {
 		if t != nil {
 			c.drain(t, now)
 			for _, f := range t.sources {
-				if f != nil && len(f.newcomer.packets) > 0 {
-					f.newcomer.age(now, func(a forward.Arrival) { c.dropForeign(f, a) })
+				if f != nil && len(f.newcomers) > 0 {
+					f.newcomers.age(now, func(a forward.Arrival) { c.dropForeign(f, a) })
 				}
 			}
 			c.examine(t, now)

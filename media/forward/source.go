@@ -80,6 +80,11 @@ func (l *SourceLock) Goodbye(from netip.Addr, ssrc uint32, now time.Time) {
 // Release lets the next sender take the lock, as if nobody had been heard.
 func (l *SourceLock) Release() { l.locked = false }
 
+// MayHold reports whether a sender can ever be heard.
+func (l *SourceLock) MayHold(from netip.Addr, ssrc uint32) bool {
+	return (l.SSRC == 0 || ssrc == l.SSRC) && l.Allowed(from)
+}
+
 // Allowed reports whether an address may send.
 func (l *SourceLock) Allowed(a netip.Addr) bool {
 	if len(l.Allow) == 0 {

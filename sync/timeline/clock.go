@@ -33,7 +33,8 @@ type Clock struct {
 
 	arrived          time.Time     // newest frame
 	fastest, slowest time.Duration // arrival minus line time, recently
-	waited           time.Duration // how much longer than the fastest the newest frame may have been under way
+	waited           time.Duration // how much longer than the fastest frames may have been under way
+	since            time.Time     // since when none has come faster
 	delay            time.Duration // arrival of the fastest minus capture, as far as known
 
 	viewer   time.Duration // the shift that viewers' reports use
@@ -56,15 +57,16 @@ func NewClock(rate uint32, captureOffset time.Duration) *Clock {
 // Anchor starts the clock anew with the first packet of an epoch. Until a report
 // comes, packets are taken to need as long from capture to arrival as they did
 // before: tracks that restart stay in step with those that do not. What comes first
-// after a silence may have been held up for all of it, until others tell.
+// after a silence may have been held up for all of it; it was not if nothing comes
+// faster for as long.
 func (c *Clock) Anchor(ts uint64, arrival time.Time) {
 	if c.reported {
 		c.delay = c.fastest - c.shift
 	}
-	if c.waited = 0; !c.arrived.IsZero() {
-		c.waited = max(arrival.Sub(c.arrived), 0)
+	if !c.arrived.IsZero() {
+		c.waited = min(max(arrival.Sub(c.arrived), c.waited), maxLate)
 	}
-	c.arrived = arrival
+	c.arrived, c.since = arrival, arrival
 	c.reported = false
 	c.fastest = c.lineLag(ts, arrival)
 	c.slowest, c.shift = c.fastest, c.fastest-c.delay
@@ -74,11 +76,10 @@ func (c *Clock) Anchor(ts uint64, arrival time.Time) {
 // Arrived notes when the first packet of a frame came.
 func (c *Clock) Arrived(ts uint64, arrival time.Time) {
 	lag := c.lineLag(ts, arrival)
-	switch {
-	case lag < c.fastest:
-		c.waited = max(c.waited-(c.fastest-lag), 0)
-	case arrival.After(c.arrived):
-		c.waited = 0 // frames come at the line's own speed: nothing is held up
+	if lag < c.fastest {
+		c.waited, c.since = max(c.waited-(c.fastest-lag), 0), arrival
+	} else if arrival.Sub(c.since) > c.waited {
+		c.waited = 0
 	}
 	c.arrived = arrival
 	leak := time.Duration(float64(c.slowest-c.fastest) / jitterMemory.Seconds() / 30)

@@ -314,35 +314,70 @@ func TestClockAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A network that stands still while the source begins anew brings everything at once
-// afterwards. Nobody can tell then when the first of it was captured, and the bound
-// says so; what comes at its own speed has a small one again.
+// A network that stands still while the source begins anew brings what it held up
+// afterwards, as fast as the link is. Nobody can tell then when the first of it was
+// captured, and the bound says so, until it has been long enough for all to have come.
 func TestArrivalAfterAStandstill(t *testing.T) {
 	const frame, stood = 33 * time.Millisecond, 900 * time.Millisecond
+	tests := []struct {
+		name       string
+		key, other time.Duration // that a frame takes on the link
+		hiccup     time.Duration // of the third
+	}{
+		{name: "all at once"},
+		{name: "the keyframe takes long", key: 50 * time.Millisecond, other: 6 * time.Millisecond},
+		{name: "the third is late", hiccup: 34 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cam, line := camera{rate: 90000}, camera{rate: 90000, lag: -stood} // the line begins with the arrival
+			c := NewClock(90000, 0)
+			c.Anchor(cam.ts(start), start)
+			begun := start.Add(frame) // captured, and under way for as long as the network stands
+			free := begun.Add(stood)
+			for i := range 120 {
+				captured := begun.Add(time.Duration(i) * frame)
+				now := free
+				if captured.After(now) {
+					now = captured
+				}
+				takes := tt.other
+				switch i {
+				case 0:
+					takes = tt.key
+					c.Anchor(line.ts(captured), now)
+				case 2:
+					now = now.Add(tt.hiccup)
+				}
+				free = now.Add(takes)
+				c.Arrived(line.ts(captured), now)
+				r := c.At(line.ts(captured), now)
+				if wrong := r.Capture.Sub(captured).Abs(); wrong > r.Error+time.Millisecond {
+					t.Fatalf("frame %d: wrong by %v, the bound is %v", i, wrong, r.Error)
+				}
+				if i == 0 && r.Error < stood || i == 119 && r.Error >= stood {
+					t.Fatalf("frame %d: the bound is %v", i, r.Error)
+				}
+			}
+		})
+	}
+}
+
+// Two epochs that begin one after the other do not make a standstill forgotten, and a
+// long silence is no bound of hours.
+func TestArrivalBoundOfEpochs(t *testing.T) {
 	cam := camera{rate: 90000}
 	c := NewClock(90000, 0)
 	c.Anchor(cam.ts(start), start)
-	begun := start.Add(frame) // captured, and still under way for as long as the network stands
-	back := begun.Add(stood)
-	// The line does not know: it begins with the arrival.
-	line := camera{rate: 90000, lag: -stood}
-	for i := range 60 {
-		captured := begun.Add(time.Duration(i) * frame)
-		now := back
-		if captured.After(back) {
-			now = captured
-		}
-		ts := line.ts(captured)
-		if i == 0 {
-			c.Anchor(ts, now)
-		}
-		c.Arrived(ts, now)
-		r := c.At(ts, now)
-		if wrong := r.Capture.Sub(captured).Abs(); wrong > r.Error+time.Millisecond {
-			t.Fatalf("frame %d: wrong by %v, the bound is %v", i, wrong, r.Error)
-		}
-		if i == 0 && r.Error < stood {
-			t.Fatalf("the bound of the first is %v", r.Error)
-		}
+	back := start.Add(900 * time.Millisecond)
+	c.Anchor(cam.ts(back), back)
+	c.Anchor(cam.ts(back)+900, back.Add(time.Millisecond))
+	if e := c.At(cam.ts(back)+900, back).Error; e < 900*time.Millisecond || e > 910*time.Millisecond {
+		t.Errorf("the bound is %v, want the 900 ms before", e)
+	}
+	back = back.Add(10 * time.Minute)
+	c.Anchor(cam.ts(back), back)
+	if e := c.At(cam.ts(back), back).Error; e > maxLate+time.Millisecond {
+		t.Errorf("after 10 minutes the bound is %v", e)
 	}
 }

@@ -25,23 +25,20 @@ type demoRecord struct {
 		Overlay bool    `json:"overlay"`
 		At      float64 `json:"at"`
 	} `json:"frames"`
-	Callbacks []struct {
-		RTP *int64  `json:"rtp"`
-		At  float64 `json:"at"`
-	} `json:"callbacks"`
+	Stalls  int    `json:"stalls"`
 	Alarms  []Said `json:"alarms"`
 	Notices []Said `json:"notices"`
 	Route   string `json:"route"`
 }
 
 // demoExpression reads the record in the page.
-const demoExpression = `(({drawn, frames, callbacks, alarms, notices, player}) =>
-  ({drawn, frames, callbacks, alarms, notices, route: player.player.framelock.route}))(window.framelockDemo)`
+const demoExpression = `(({drawn, frames, stalls, alarms, notices, player}) =>
+  ({drawn, frames, stalls, alarms, notices, route: player.player.framelock.route}))(window.framelockDemo)`
 
 // pageLog gives a demo page's record the form that Judge takes. When the page
 // applied its snapshot is taken from the instruments: the record does not say.
 func (r *demoRecord) pageLog(browser *Instruments) *PageLog {
-	l := &PageLog{Route: r.Route, Alarms: r.Alarms, Notices: r.Notices, Snapshots: browser.Snapshots()}
+	l := &PageLog{Route: r.Route, Alarms: r.Alarms, Notices: r.Notices, Snapshots: browser.Snapshots(), Stalls: r.Stalls}
 	for _, f := range r.Frames {
 		l.Drawn = append(l.Drawn, Drawn{At: f.At, Bar: orNone(f.Bar), RTP: orNone(f.RTP), TS: orNone(f.TS), Overlay: f.Overlay})
 	}

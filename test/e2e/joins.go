@@ -44,8 +44,8 @@ func (v *JoinVerdict) wrong(format string, args ...any) {
 const patience = 1500
 
 // JudgeJoins looks at each join: the snapshot must have been applied before the
-// first frame was presented, unless it did not come for long, and the events must continue at its seq + 1 with no
-// gap and no double, by what came over the wire.
+// first frame was shown, by the element or on the canvas, unless it did not come for long, and the events must
+// continue at its seq + 1 with no gap and no double, by what came over the wire.
 func JudgeJoins(joins []JoinAttempt, page *PageLog, browser *Instruments) *JoinVerdict {
 	v := &JoinVerdict{Joins: len(joins)}
 	for i, j := range joins {
@@ -72,6 +72,11 @@ func (v *JoinVerdict) judgeFrames(n int, within func(float64) bool, page *PageLo
 	for _, p := range browser.Presented {
 		if presented == 0 && within(p.At) && p.At > posted {
 			presented = p.At
+		}
+	}
+	for _, d := range page.Drawn {
+		if (presented == 0 || d.At < presented) && within(d.At) && d.At > posted {
+			presented = d.At
 		}
 	}
 	switch {

@@ -167,6 +167,11 @@ func TestJudgeJoins(t *testing.T) {
 			p.Snapshots = p.Snapshots[:1]
 			in.Raw = slices.Delete(in.Raw, 3, 4)
 		}, wrong: "one of them is missing"},
+		{name: "on the canvas only", change: func(p *PageLog, in *Instruments) {
+			in.Presented = in.Presented[:2]
+			p.Drawn = []Drawn{{At: 60}, {At: 180}}
+		}},
+		{name: "on the canvas before the snapshot", change: func(p *PageLog, _ *Instruments) { p.Drawn = []Drawn{{At: 29}} }, wrong: "2.0 ms after the first frame"},
 		{name: "no picture", change: func(_ *PageLog, in *Instruments) { in.Presented = in.Presented[:2] }, wrong: "one of them is missing"},
 	}
 	for _, tt := range tests {

@@ -272,26 +272,47 @@ func (j *judge) meant(r *croupier.Record) (position int, ok bool) {
 	if ok && r.By == "capture_time" && j.young(position) && position+1 < len(j.studio.Frames) && j.wire[position+1] == uint32(r.Answer.TS) {
 		return position + 1, true
 	}
-	if r.By == "capture_time" && r.Answer.Clock == timeline.FromArrival {
-		for _, i := range j.byWire[uint32(r.Answer.TS)] {
-			if off := j.studio.Frames[i].CaptureTime.Sub(*r.CaptureTime).Abs(); off <= told(r) {
-				return i, true
-			}
-		}
+	if i, found := j.byArrival(r); found {
+		return i, true
 	}
 	if before, after := j.onAir(position); ok && before == after && before == j.runs[position] {
 		return position, true
 	}
+	// The frame that was answered, if it is within the bound; else the first at or after the time.
+	first, from := -1, r.CaptureTime.Add(-max(captureTolerance, min(told(r), j.frameTime()/2)))
 	for i, f := range j.studio.Frames {
-		if f.CaptureTime.Before(r.CaptureTime.Add(-max(captureTolerance, min(told(r), j.frameTime()/2)))) {
+		if _, run := j.onAir(i); run != j.runs[i] || f.CaptureTime.Before(from) {
 			continue
 		}
-		if _, run := j.onAir(i); run == j.runs[i] {
+		if first < 0 && !f.CaptureTime.Before(r.CaptureTime.Add(-captureTolerance)) {
+			first = i
+		}
+		if early := f.CaptureTime.Before(*r.CaptureTime); early && j.wire[i] == uint32(r.Answer.TS) {
+			return i, true
+		}
+		if first >= 0 {
+			break
+		}
+	}
+	return max(first, 0), first >= 0
+}
+
+// byArrival returns the frame of an answer that goes by arrival, if that is to be
+// expected and its bound is true.
+func (j *judge) byArrival(r *croupier.Record) (position int, ok bool) {
+	if r.By != "capture_time" || r.Answer.Clock != timeline.FromArrival {
+		return 0, false
+	}
+	for _, i := range j.byWire[uint32(r.Answer.TS)] {
+		if off := j.studio.Frames[i].CaptureTime.Sub(*r.CaptureTime).Abs(); off <= min(told(r), longestPause) && j.young(i) {
 			return i, true
 		}
 	}
 	return 0, false
 }
+
+// longestPause is how long an encoder is silent at most where the machine is not to blame.
+const longestPause = 2 * time.Second
 
 // told is how far the relay says that the frame may be from the time that was named.
 func told(r *croupier.Record) time.Duration {
@@ -382,11 +403,15 @@ func (j *judge) place(r *croupier.Record, meant int, h hit) {
 }
 
 // between returns how many frames later one position is than another: by the capture
-// times of one run, and by the distance at which the relay put another.
+// times, or, for one of another run, by the distance at which the relay put it. That is
+// more by as long as the machine stood still before it.
 func (j *judge) between(from, to int) int {
 	later := j.studio.Frames[to].CaptureTime.Sub(j.studio.Frames[from].CaptureTime)
 	if j.runs[from] != j.runs[to] {
-		later = time.Duration(int32(j.wire[to]-j.wire[from])) * time.Second / 90_000
+		put := time.Duration(int32(j.wire[to]-j.wire[from])) * time.Second / 90_000
+		if (put - later).Abs() <= longestPause {
+			later = put
+		}
 	}
 	return int(math.Round(float64(later) / float64(j.frameTime())))
 }

@@ -58,6 +58,13 @@ func (s *scene) drop(i int, skipped bool) {
 	s.page.Drawn = append(s.page.Drawn[:i], s.page.Drawn[i+1:]...)
 }
 
+// begin has another encoder's frames from frame i on.
+func (s *scene) begin(i int) {
+	for ; i < len(s.studio.Frames); i++ {
+		s.studio.Frames[i].SSRC = 2
+	}
+}
+
 // ask has an event by capture time resolved to frame i, and drawn on it, which was named
 // as a frame that the encoder never made, later than frame i.
 func (s *scene) ask(i int, later time.Duration, errorMS float64, clock string) {
@@ -109,8 +116,10 @@ func TestJudge(t *testing.T) {
 		}},
 		{name: "within the bound of a frame before", exact: 7, change: func(s *scene) { s.ask(30, 1100*time.Microsecond, 1.5, "") }},
 		{name: "beyond the bound of a frame before", exact: 6, wrong: "resolved -3000 ticks away", change: func(s *scene) { s.ask(30, 1100*time.Microsecond, 0.5, "") }},
-		{name: "by arrival, and said so", exact: 7, change: func(s *scene) { s.ask(30, 200*time.Millisecond, 201, timeline.FromArrival) }},
-		{name: "by arrival, with a bound that is not true", exact: 6, wrong: "resolved -18000 ticks away", change: func(s *scene) { s.ask(30, 200*time.Millisecond, 199, timeline.FromArrival) }},
+		{name: "by arrival, and said so", exact: 7, change: func(s *scene) { s.begin(10); s.ask(30, 200*time.Millisecond, 201, timeline.FromArrival) }},
+		{name: "by arrival, long after reports have come", exact: 6, wrong: "resolved -18000 ticks away", change: func(s *scene) { s.ask(30, 200*time.Millisecond, 201, timeline.FromArrival) }},
+		{name: "at the first, within the bound of the one before", exact: 7, change: func(s *scene) { s.ask(31, 1100*time.Microsecond-frameTime, 1.5, "") }},
+		{name: "by arrival, with a bound that is not true", exact: 6, wrong: "resolved -18000 ticks away", change: func(s *scene) { s.begin(10); s.ask(30, 200*time.Millisecond, 199, timeline.FromArrival) }},
 		{name: "late, and its frame is still on screen", exact: 6, change: func(s *scene) {
 			d := s.page.Drawn[25]
 			s.page.Drawn[25].Fired = nil

@@ -42,8 +42,8 @@ const bets = new BetPanel(framelock, () => ({ url: document.baseURI, stream, tok
 let paused = false; // the studio, not the player
 let joinedAt = 0; // canonical timestamp of the newest snapshot
 
-// Before the player's own frame callback, so that a stall comes before its draw.
-if (collect || stallMs > 0) watchCallbacks();
+// Asked for before the player's own, so that a stall comes before its draw.
+if (stallMs > 0) requestAnimationFrame(stall);
 
 element.overlay = (context, frame) => {
   overlay.paint(context, frame);
@@ -163,17 +163,10 @@ function showRoute(): void {
   byId("route").dataset.route = route;
 }
 
-/** Logs the video's frame callbacks beside the player, and holds the main thread up if asked to. */
-function watchCallbacks(): void {
-  const { video } = element;
-  if (typeof video.requestVideoFrameCallback !== "function") return;
-  const called = (now: number, meta: VideoFrameCallbackMetadata): void => {
-    video.requestVideoFrameCallback(called);
-    if (collect) {
-      keep(record.callbacks, { rtp: meta.rtpTimestamp ?? null, presented_frames: meta.presentedFrames, at: now });
-    }
-    const until = performance.now() + stallMs;
-    while (performance.now() < until); // the stall is the point
-  };
-  video.requestVideoFrameCallback(called);
+/** Holds the main thread up in every paint. */
+function stall(): void {
+  requestAnimationFrame(stall);
+  const until = performance.now() + stallMs;
+  while (performance.now() < until); // the stall is the point
+  record.stalls++;
 }

@@ -41,13 +41,6 @@ export interface FrameRecord {
   at: number;
 }
 
-/** A frame callback of the element's video, logged independently of the player (only with `?collect=1`). */
-export interface CallbackRecord {
-  rtp: number | null;
-  presented_frames: number;
-  at: number;
-}
-
 /** A message as it came, and the picture that the naive overlay was drawn on. */
 export interface NaiveRecord {
   seq: number;
@@ -66,8 +59,8 @@ export interface DemoInterface {
   drawn: DrawnRecord[];
   /** Every frame that the player drew (`?collect=1`). */
   frames: FrameRecord[];
-  /** Every frame callback, logged beside the player (`?collect=1`). */
-  callbacks: CallbackRecord[];
+  /** How many paints were held up (`?stall=N`). */
+  stalls: number;
   naive: NaiveRecord[];
   alarms: unknown[];
   notices: { code: string; text: string; at: number }[];
@@ -90,7 +83,7 @@ declare global {
 /** An empty record. */
 export function newRecord(player: FramelockPlayerElement): DemoInterface {
   return {
-    version: 1, drawn: [], frames: [], callbacks: [], naive: [], alarms: [], notices: [], statuses: [], states: [],
+    version: 1, drawn: [], frames: [], stalls: 0, naive: [], alarms: [], notices: [], statuses: [], states: [],
     latencies: [], windows: [], receipts: [], player,
   };
 }

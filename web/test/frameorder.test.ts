@@ -55,13 +55,33 @@ describe("FrameOrder", () => {
     expect(order.dropped).toBe(3);
   });
 
-  it("does not wait when a keyframe comes after the hole", () => {
+  it("waits a moment for what lacks before a keyframe, too", () => {
+    const { order, push } = orderOf();
+    [0, 1, ...Array.from({ length: 26 }, (_, i) => i + 2)].forEach((n) => push(n, n * 33));
+    expect(push(30, 990)).toEqual(["ask"]);
+    expect(show(order.answer(true, 1050))).toEqual([]);
+    expect(push(29, 1060)).toEqual([]);
+    expect(push(28, 1080)).toEqual([28, 29, 30]);
+    expect(order.dropped).toBe(0);
+  });
+
+  it("goes on with the keyframe if that does not come", () => {
+    const { order, push } = orderOf();
+    Array.from({ length: 28 }, (_, n) => n).forEach((n) => push(n, n * 33));
+    push(29, 957);
+    expect(push(30, 990)).toEqual([]);
+    order.answer(true, 1030);
+    expect(push(31, 1023)).toEqual([]);
+    expect(show(order.check(1230))).toEqual([]);
+    expect(show(order.check(1240))).toEqual([30, 31]);
+    expect(order.dropped).toBe(1);
+  });
+
+  it("does not wait for more than half a second of frames before a keyframe", () => {
     const { order, push } = orderOf();
     [0, 1].forEach((n) => push(n));
-    push(28);
-    push(31);
-    expect(push(30)).toEqual([30, 31]);
-    expect(order.dropped).toBe(1);
+    expect(push(30)).toEqual([30]);
+    expect(order.dropped).toBe(0);
   });
 
   it("breaks off when a frame comes that its successors lacked", () => {

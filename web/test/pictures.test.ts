@@ -55,6 +55,22 @@ class Decoded {
   }
 }
 
+/** What the browser decodes of a track, given to whoever asks for it. */
+class FakeProcessor {
+  static last: FakeProcessor | undefined;
+  private controller: ReadableStreamDefaultController<Decoded> | undefined;
+  readonly readable = new ReadableStream<Decoded>({ start: (c) => void (this.controller = c), cancel: () => (this.cancelled = true) });
+  cancelled = false;
+  constructor(readonly init: { track: { kind: string }; maxBufferSize: number }) {
+    FakeProcessor.last = this;
+  }
+  /** The picture with this RTP timestamp is decoded. */
+  async gives(rtp: number | undefined): Promise<void> {
+    this.controller!.enqueue(Object.assign(new Decoded(), { metadata: () => ({ rtpTimestamp: rtp }) }));
+    await vi.advanceTimersByTimeAsync(0);
+  }
+}
+
 interface FakeReceiver {
   track: { kind: string };
   transform: FakeTransform | null;
@@ -114,6 +130,7 @@ beforeEach(() => {
   vi.useFakeTimers({ now: 0, toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout", "performance"] });
   FakeWorker.all = [];
   FakeTransform.last = undefined;
+  FakeProcessor.last = undefined;
   Decoded.open = 0;
   stats = {};
   paints = [];
@@ -168,17 +185,23 @@ describe("the decoded route", () => {
     expect(said).toEqual(["frame 1", "frame 2", "frame 3"]);
   });
 
-  it("shows the newest after the page stood still", () => {
+  it("leaves nothing out after the page stood still, unless that was for long", () => {
     setUp();
     joins();
     decodes(1);
     refresh();
-    for (let n = 2; n <= 9; n++) {
-      vi.advanceTimersByTime(FRAME / 90);
-      decodes(n);
-    }
+    const standStill = (from: number, to: number) => {
+      for (let n = from; n <= to; n++) {
+        vi.advanceTimersByTime(FRAME / 90);
+        decodes(n);
+      }
+    };
+    standStill(2, 9);
+    for (let n = 2; n <= 9; n++) refresh();
+    expect(said).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `frame ${n}`));
+    standStill(10, 29);
     refresh();
-    expect(said).toEqual(["frame 1", "frame 9"]);
+    expect(said.at(-1)).toBe("frame 29");
   });
 
   it("keeps no more than a few pictures for a page that paints nothing", () => {
@@ -290,6 +313,56 @@ describe("the decoded route", () => {
   it("can be declined", () => {
     setUp({ route: "approximate" });
     expect([framelock.route, FakeTransform.last]).toEqual(["approximate", undefined]);
+  });
+});
+
+describe("the exact route", () => {
+  beforeEach(() => {
+    vi.stubGlobal("VideoFrame", FakeVideoFrame);
+    vi.stubGlobal("MediaStreamTrackProcessor", FakeProcessor);
+  });
+
+  it("takes what the browser decodes of the track, every picture", async () => {
+    setUp();
+    expect([framelock.route, framelock.bypasses(peer as unknown as RTCPeerConnection)]).toEqual(["exact", true]);
+    expect(FakeProcessor.last!.init).toEqual({ track: receivers[1]!.track, maxBufferSize: 10 });
+    joins();
+    peer.channel("fast").says(event(1, at(3)));
+    await FakeProcessor.last!.gives(low32(at(1)));
+    refresh();
+    for (const n of [2, 3, 4]) await FakeProcessor.last!.gives(low32(at(n))); // the page was busy
+    for (let n = 2; n <= 4; n++) refresh();
+    expect(said).toEqual(["frame 1", "frame 2", "event 1", "frame 3", "frame 4"]);
+    expect(framelock.pacing).toBeDefined();
+    framelock.close();
+    expect(FakeProcessor.last!.cancelled).toBe(true);
+  });
+
+  it("has keyframes wait for what was lost before them", () => {
+    setUp();
+    expect(FakeTransform.last!.options).toEqual({ session: expect.any(Number), decode: false, keep: false });
+    worker().onerror?.({ message: "blocked" });
+    expect([framelock.route, receivers[1]!.transform, said]).toEqual(["exact", null, []]);
+  });
+
+  it("takes the element's pictures when the track's carry no timestamps", async () => {
+    setUp();
+    joins();
+    for (let n = 1; n <= 30; n++) await FakeProcessor.last!.gives(undefined);
+    video.presents(low32(at(31)));
+    expect([framelock.route, framelock.bypasses(peer as unknown as RTCPeerConnection)]).toEqual(["exact", false]);
+    expect(said).toEqual(["route", "frame 31"]);
+    framelock.close();
+    expect(FakeVideoFrame.open).toBe(0);
+  });
+
+  it("takes nothing of a session that is over", async () => {
+    setUp();
+    const before = FakeProcessor.last!;
+    const next = new FakePeer();
+    next.getReceivers = () => receivers;
+    framelock.connect(next as unknown as RTCPeerConnection);
+    expect([before.cancelled, FakeProcessor.last === before]).toEqual([true, false]);
   });
 });
 

@@ -78,11 +78,16 @@ describe("Playout", () => {
     play(p, 20, () => 0);
     const queue = [10, 11, 12].map((n) => n * FRAME);
     const due = (n: number) => 1000 + n * MS;
-    expect(p.take([], due(20))).toBe(0);
-    expect(p.take(queue, due(10) - 1)).toBe(0);
-    expect(p.take(queue, due(10))).toBe(1);
-    expect(p.take(queue, due(10) + 140)).toBe(1);
-    expect(p.take(queue, due(10) + 151)).toBe(3);
-    expect(p.take([10, 11, 12, 99].map((n) => n * FRAME), due(10) + 151)).toBe(3); // 99 is not due
+    // A screen of 60 refreshes a second catches up with pictures of 33 ms, one of 30 does not.
+    const [fast, slow] = [1000 / 60, 1000 / 30];
+    expect(p.take([], due(20), fast)).toBe(0);
+    expect(p.take(queue, due(10) - 1, fast)).toBe(0);
+    expect(p.take(queue, due(10), fast)).toBe(1);
+    expect(p.take(queue, due(10) + 490, fast)).toBe(1);
+    expect(p.take(queue, due(10) + 501, fast)).toBe(3);
+    expect(p.take(queue, due(10) + 140, slow)).toBe(1);
+    expect(p.take(queue, due(10) + 151, slow)).toBe(3);
+    expect(p.take([10, 11, 12, 99].map((n) => n * FRAME), due(10) + 501, fast)).toBe(3); // 99 is not due
+    expect(p.take([10 * FRAME], due(10) + 501, fast)).toBe(1);
   });
 });

@@ -43,15 +43,7 @@ function watchPicture() {
     before = pixels;
     log.frames.push({ at: display, changed });
   };
-  if (player.framelock.route === "decoded") {
-    player.framelock.events.on("frame", (f) => f.again || see(f.image, f.displayAt, f.rtp));
-    return;
-  }
-  const next = (now, meta) => {
-    video.requestVideoFrameCallback(next);
-    see(video, Math.max(meta.expectedDisplayTime || now, now), meta.rtpTimestamp);
-  };
-  video.requestVideoFrameCallback(next);
+  player.framelock.events.on("frame", (f) => f.again || see(f.image, f.displayAt, f.rtp));
 }
 
 /** Notes the onset of every beep, and the tone beside them four times a second. */

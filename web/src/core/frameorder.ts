@@ -14,10 +14,17 @@ interface Held<T> {
   ts: number;
   key: boolean;
   frame: T;
+  at: number;
 }
 
 /** How long a lost packet may take to come again, lost once more or twice: a keyframe takes longer. */
 const PATIENCE_MS = 700;
+
+/** With a keyframe in hand, what lacks before it is waited for no longer than this. */
+export const KEY_PATIENCE_MS = 250;
+
+/** Nobody waits for what lacks before a keyframe if it is more than this: half a second. */
+export const KEY_HOLE_TICKS = 45_000;
 
 /** A keyframe is asked for again after this. */
 const ASK_AGAIN_MS = 1000;
@@ -59,23 +66,22 @@ export class FrameOrder<T> {
       if (back > 0 && !this.broken && !key) this.breakOff(now, out);
       return out;
     }
-    if (key) {
-      this.broken = false;
-      const before = this.held.filter((h) => h.ts < ts);
-      this.count += before.length;
-      this.held = this.held.slice(before.length);
-      this.decode({ ts, key, frame }, out);
-      this.drain(out);
-    } else if (this.broken) {
+    const first = key && (this.broken || back >= 0);
+    const wasWaiting = this.waiting;
+    if (!first && this.broken) {
       this.count++;
       this.request(now, out);
-    } else {
-      const wasWaiting = this.waiting;
-      const at = this.held.findIndex((h) => h.ts > ts);
-      this.held.splice(at < 0 ? this.held.length : at, 0, { ts, key, frame });
-      this.drain(out);
-      if (this.waiting && !wasWaiting) this.ask(now, out);
+      return out;
     }
+    if (back >= 0) {
+      this.count += this.held.length; // of the line before
+      this.held = [];
+    }
+    const place = this.held.findIndex((h) => h.ts > ts);
+    this.held.splice(place < 0 ? this.held.length : place, 0, { ts, key, frame, at: now });
+    if (first || (key && ts - this.last! > KEY_HOLE_TICKS)) this.skipTo(ts, out);
+    this.drain(out);
+    if (this.waiting && !wasWaiting) this.ask(now, out);
     return out;
   }
 
@@ -92,7 +98,12 @@ export class FrameOrder<T> {
   /** To be called while frames wait, and some times a second: gives up what does not come. */
   check(now: number): OrderAction<T>[] {
     const out: OrderAction<T>[] = [];
-    if (this.waiting && now - this.since >= PATIENCE_MS) this.breakOff(now, out);
+    const key = this.held.find((h) => h.key);
+    if (key && now - key.at >= KEY_PATIENCE_MS) {
+      this.skipTo(key.ts, out);
+      this.drain(out);
+      this.since = now; // if there is another hole
+    } else if (this.waiting && now - this.since >= PATIENCE_MS) this.breakOff(now, out);
     else if (this.broken && this.last !== undefined) this.request(now, out);
     return out;
   }
@@ -102,6 +113,15 @@ export class FrameOrder<T> {
     const out: OrderAction<T>[] = [];
     this.breakOff(now, out);
     return out;
+  }
+
+  /** Begins anew with a keyframe that is held. */
+  private skipTo(ts: number, out: OrderAction<T>[]): void {
+    const before = this.held.findIndex((h) => h.ts === ts);
+    this.count += before;
+    this.held.splice(0, before);
+    this.broken = false;
+    this.decode(this.held.shift()!, out);
   }
 
   private decode(h: Held<T>, out: OrderAction<T>[]): void {

@@ -6,11 +6,13 @@ export interface PlayoutLimits {
   jitterMs: number;
   /** The most that pictures are held back, to wait for the sound as well. */
   delayMs: number;
-  /** Further behind than this, pictures are left out to catch up. */
+  /** Further behind than this, pictures are left out to catch up, */
   behindMs: number;
+  /** and where the screen refreshes often enough to catch up with all of them, further than this. */
+  catchUpMs: number;
 }
 
-export const PLAYOUT_LIMITS: PlayoutLimits = { jitterMs: 250, delayMs: 250, behindMs: 150 };
+export const PLAYOUT_LIMITS: PlayoutLimits = { jitterMs: 250, delayMs: 250, behindMs: 150, catchUpMs: 500 };
 
 /** How far back arrivals are looked at. */
 const WINDOW_MS = 4000;
@@ -23,6 +25,9 @@ const NEW_PATH_MS = 40;
 
 /** Frames that come this many times as fast as they were made are a burst, of which only the last says something. */
 const BURST = 4;
+
+/** A screen that refreshes this many times while a picture is due catches up. */
+const REFRESHES = 1.5;
 
 /** How fast the delay changes, in ms for each frame: an eighth of the time at 30 fps. */
 const SLEW_MS = 4;
@@ -105,13 +110,20 @@ export class Playout {
 
   /**
    * How many pictures of a queue (places on the line, ascending) to take for the
-   * screen at `at`: the last of them is shown. One at a time, so that none is left
-   * out, unless they are too far behind: then up to the newest that is due.
+   * screen at `at`, which refreshes every `refresh` ms: the last of them is shown.
+   * One at a time, so that none is left out, unless they are too far behind: then up
+   * to the newest that is due.
    */
-  take(queue: readonly number[], at: number): number {
+  take(queue: readonly number[], at: number, refresh: number): number {
     if (queue.length === 0 || this.dueAt(queue[0]!) > at) return 0;
-    if (at - this.dueAt(queue[0]!) <= this.limits.behindMs) return 1;
-    let due = 1;
+    const each = (queue.at(-1)! - queue[0]!) / TICKS_PER_MS / (queue.length - 1);
+    const limit = each >= REFRESHES * refresh ? this.limits.catchUpMs : this.limits.behindMs;
+    return at - this.dueAt(queue[0]!) <= limit ? 1 : this.due(queue, at);
+  }
+
+  /** How many pictures of a queue are due at `at`. */
+  due(queue: readonly number[], at: number): number {
+    let due = 0;
     while (due < queue.length && this.dueAt(queue[due]!) <= at) due++;
     return due;
   }

@@ -32,6 +32,7 @@ export class DecodedSource {
   private handle = 0;
   private running = false;
   private ready = false;
+  private begun = false; // one of this session has been shown
   private firstAt: number | undefined;
   private refreshedAt: number | undefined;
   private refresh = 1000 / 60;
@@ -64,7 +65,7 @@ export class DecodedSource {
   start(): void {
     this.drop();
     this.playout.silent();
-    this.ready = false;
+    this.ready = this.begun = false;
     this.firstAt = undefined;
     if (this.running) return;
     this.running = true;
@@ -109,8 +110,11 @@ export class DecodedSource {
     // What is painted now is seen at the next refresh.
     const displayAt = Math.max(now, performance.now() - this.refresh) + this.refresh;
     if (!this.ready && !this.impatient(now)) return;
-    const taken = this.playout.take(this.waiting.map((w) => w.ts), displayAt + this.refresh / 2);
+    const [queue, at] = [this.waiting.map((w) => w.ts), displayAt + this.refresh / 2];
+    // A session begins with the newest.
+    const taken = this.begun ? this.playout.take(queue, at, this.refresh) : this.playout.due(queue, at);
     if (taken === 0) return;
+    this.begun = true;
     const out = this.waiting.splice(0, taken);
     const { rtp, frame } = out.pop()!;
     for (const w of out) w.frame.close();

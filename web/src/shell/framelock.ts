@@ -201,9 +201,12 @@ export class Framelock {
     return this.pictures.route;
   }
 
-  /** How a connection's pictures and timestamps are tied together: of the present one, or of the one that is prepared. */
-  routeOf(pc: RTCPeerConnection): Route {
-    return this.heir?.link.pc === pc ? this.heir.link.pictures.route : this.route;
+  /**
+   * Whether the pictures of a connection, the present one or the one that is prepared,
+   * come another way than by its element, which then has to play the sound alone.
+   */
+  bypasses(pc: RTCPeerConnection): boolean {
+    return (this.heir?.link.pc === pc ? this.heir.link.pictures : this.pictures).bypassing;
   }
 
   /** This viewer's latency as it was measured last; undefined before the first second. */

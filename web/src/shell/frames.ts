@@ -3,8 +3,8 @@ import { canDecode } from "./codedframes.js";
 /**
  * How the picture and its timestamp are tied together.
  *
- * - `exact`: the pixels are copied together with their own RTP timestamp
- *   (WebCodecs VideoFrame of the element; Chromium).
+ * - `exact`: every picture of the browser's own decoder comes with its RTP timestamp
+ *   (VideoFrame.metadata; MediaStreamTrackProcessor, else the element's; Chromium).
  * - `decoded`: the frames are decoded here, from coded frames that carry their
  *   timestamp through the decoder (RTCRtpScriptTransform and WebCodecs; Firefox,
  *   Safari). As exact as `exact`.

@@ -6,6 +6,7 @@ import { DecodedSource } from "./decodedsource.js";
 import { bestRoute, elementRoute, FrameSource, type Picture, type Route } from "./frames.js";
 import { ReceiverBuffer } from "./receiverbuffer.js";
 import { soundNow } from "./sound.js";
+import { canTap, TrackPictures } from "./trackpictures.js";
 
 /** Options about pictures. */
 export interface PictureOptions {
@@ -59,6 +60,8 @@ export class Pictures {
   private readonly buffer: ReceiverBuffer;
   private coded: CodedFrames | undefined;
   private decoding: boolean;
+  private tapping: boolean; // the browser's decoder gives its pictures without the element
+  private readonly tap: TrackPictures;
   private takes: boolean; // coded frames are to be had here
   private pc: RTCPeerConnection | undefined;
   private checks = new Map<number, FrameHash[]>(); // by RTP timestamp
@@ -77,6 +80,8 @@ export class Pictures {
     const wanted = before?.route ?? route ?? bestRoute(video);
     this.takes = before?.takes ?? canDecode();
     this.decoding = wanted === "decoded" && this.takes;
+    this.tapping = !this.decoding && shown === "exact" && best() === "exact" && (before?.tapping ?? canTap());
+    this.tap = new TrackPictures((p) => this.source.add(p), () => this.untapped());
     this.buffer = before ? before.buffer.next() : new ReceiverBuffer();
     this.source = new DecodedSource((p) => handlers.picture(p));
     this.element = new FrameSource(video, (p) => handlers.picture(p), (r) => this.unnamed(r), best);
@@ -92,14 +97,19 @@ export class Pictures {
     return this.decoding ? "decoded" : this.element.route;
   }
 
-  /** How many pictures have been decoded, shown or not. */
-  get arrived(): number {
-    return this.decoding ? this.source.decoded : (this.video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0);
+  /** Whether the pictures come another way than by the element, which plays the sound alone. */
+  get bypassing(): boolean {
+    return this.decoding || this.tapping;
   }
 
-  /** How pictures are paced on the `decoded` route; undefined where the browser does it. */
+  /** How many pictures have been decoded, shown or not. */
+  get arrived(): number {
+    return this.bypassing ? this.source.decoded : (this.video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0);
+  }
+
+  /** How pictures are paced here; undefined where the browser does it. */
   get pacing(): Pacing | undefined {
-    if (!this.decoding) return undefined;
+    if (!this.bypassing) return undefined;
     const { delayMs, jitterMs, soundBehindMs } = this.source;
     return { delayMs, jitterMs, soundBehindMs };
   }
@@ -110,8 +120,9 @@ export class Pictures {
     this.buffer.connect(pc);
     this.checks.clear();
     const keep = this.options.checkFrameHashes === true;
-    if (this.takes && (this.decoding || keep)) this.worker().connect(pc, { decode: this.decoding, keep });
-    if (this.decoding) this.source.start();
+    if (this.takes && (this.bypassing || keep)) this.worker().connect(pc, { decode: this.decoding, keep });
+    if (this.tapping) this.tap.connect(pc);
+    if (this.bypassing) this.source.start();
     else this.element.start();
   }
 
@@ -119,6 +130,7 @@ export class Pictures {
   disconnect(): void {
     this.pc = undefined;
     this.buffer.disconnect();
+    this.tap.disconnect();
     this.coded?.disconnect();
   }
 
@@ -142,7 +154,7 @@ export class Pictures {
   /** To be called some times a second. */
   tick(): void {
     this.coded?.tick();
-    if (!this.decoding) return void this.buffer.tick();
+    if (!this.bypassing) return void this.buffer.tick();
     // Pictures of a muted element have no lips to keep to, and need not wait.
     const heard = this.pc && !this.video.muted && !this.video.paused;
     this.source.listen(heard ? soundNow(this.pc!, this.clock) : undefined);
@@ -173,6 +185,15 @@ export class Pictures {
       const result = computed === undefined ? "unseen" : computed === h.hash ? "match" : "mismatch";
       this.handlers.hash({ seq: h.ofSeq, ts: h.ts, result, published: h.hash, computed });
     }
+  }
+
+  /** The track's pictures carry no timestamps after all. */
+  private untapped(): void {
+    this.tapping = false;
+    this.tap.disconnect();
+    this.source.stop();
+    this.element.start();
+    this.handlers.route(this.route, "the browser's decoder gives pictures without a timestamp");
   }
 
   /** The element's pictures carry no timestamps after all. */

@@ -273,7 +273,7 @@ export class FramelockPlayer {
       disconnected: () => {
         if (session === this.current && this.status === "live") this.make("the connection is in doubt");
       },
-      decoded: () => this.framelock.routeOf(session.pc) === "decoded",
+      bypassed: () => this.framelock.bypasses(session.pc),
       ended: (reason, error) => this.ended(session, reason, error),
     });
     return session;

@@ -12,8 +12,8 @@ export interface SessionHandlers {
   connected(): void;
   /** The network between is in doubt; it may come back. */
   disconnected(): void;
-  /** Whether the page decodes the pictures itself: the element then plays the sound alone. */
-  decoded(): boolean;
+  /** Whether the pictures come another way than by the element, which then plays the sound alone. */
+  bypassed(): boolean;
   /** It is over, told once. `error` if the relay refused it. */
   ended(reason: string, error: WhepError | undefined): void;
 }
@@ -52,8 +52,8 @@ export class Session {
 
   /** Puts into `media` what belongs there; again if the pictures turn out to come another way. */
   fill(): void {
-    const decoded = this.handlers.decoded();
-    for (const t of this.tracks) if (t.kind !== "video" || !decoded) this.media.addTrack(t);
+    const bypassed = this.handlers.bypassed();
+    for (const t of this.tracks) if (t.kind !== "video" || !bypassed) this.media.addTrack(t);
   }
 
   /** Offers the session. The channels have been made by now. */
@@ -93,7 +93,7 @@ export class Session {
     const { answer, resource } = await offerSession(source.src, { token: this.token, viewer: this.viewer }, offer, signal);
     this.resource = resource;
     if (signal.aborted) return this.tellRelay();
-    await this.pc.setRemoteDescription({ type: "answer", sdp: answer });
+    await this.pc.setRemoteDescription({ type: "answer", sdp: this.handlers.bypassed() ? apart(answer) : answer });
   }
 
   private changed(state: RTCPeerConnectionState): void {
@@ -106,4 +106,12 @@ export class Session {
   private tellRelay(): void {
     if (this.resource) endSession(this.resource, this.token);
   }
+}
+
+/**
+ * An answer in which sound and pictures are of two streams: those of one a browser keeps
+ * together itself, by holding pictures back before they come to whoever shows them.
+ */
+function apart(sdp: string): string {
+  return sdp.replace(/(m=audio [^]*?\na=msid:)(\S+)/, "$1$2-sound");
 }

@@ -2,7 +2,10 @@
 export interface TransformOptions {
   /** Counts the sessions of a viewer; what belongs to an old one is not looked at. */
   session: number;
-  /** Decode the frames here. Otherwise all go on to the browser's own decoder. */
+  /**
+   * Whether the frames are decoded here. Otherwise all go on to the browser's own
+   * decoder, a keyframe not before what was lost before it.
+   */
   decode: boolean;
   /** Keep coded frames for a while, for their hashes. */
   keep: boolean;

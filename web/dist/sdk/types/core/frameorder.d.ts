@@ -12,6 +12,10 @@ export type OrderAction<T> = {
  | {
     type: "request";
 };
+/** With a keyframe in hand, what lacks before it is waited for no longer than this. */
+export declare const KEY_PATIENCE_MS = 250;
+/** Nobody waits for what lacks before a keyframe if it is more than this: half a second. */
+export declare const KEY_HOLE_TICKS = 45000;
 /**
  * Puts coded frames into decoding order and keeps from the decoder what it could
  * only turn into a broken picture. A transform is given frames as their last
@@ -39,6 +43,8 @@ export declare class FrameOrder<T> {
     check(now: number): OrderAction<T>[];
     /** The decoder failed or is hopelessly behind: it starts anew with a keyframe. */
     restart(now: number): OrderAction<T>[];
+    /** Begins anew with a keyframe that is held. */
+    private skipTo;
     private decode;
     /** Decodes what is held as far as nothing is missing. */
     private drain;

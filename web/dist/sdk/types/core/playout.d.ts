@@ -4,8 +4,10 @@ export interface PlayoutLimits {
     jitterMs: number;
     /** The most that pictures are held back, to wait for the sound as well. */
     delayMs: number;
-    /** Further behind than this, pictures are left out to catch up. */
+    /** Further behind than this, pictures are left out to catch up, */
     behindMs: number;
+    /** and where the screen refreshes often enough to catch up with all of them, further than this. */
+    catchUpMs: number;
 }
 export declare const PLAYOUT_LIMITS: PlayoutLimits;
 /**
@@ -39,10 +41,13 @@ export declare class Playout {
     dueAt(ts: number): number;
     /**
      * How many pictures of a queue (places on the line, ascending) to take for the
-     * screen at `at`: the last of them is shown. One at a time, so that none is left
-     * out, unless they are too far behind: then up to the newest that is due.
+     * screen at `at`, which refreshes every `refresh` ms: the last of them is shown.
+     * One at a time, so that none is left out, unless they are too far behind: then up
+     * to the newest that is due.
      */
-    take(queue: readonly number[], at: number): number;
+    take(queue: readonly number[], at: number, refresh: number): number;
+    /** How many pictures of a queue are due at `at`. */
+    due(queue: readonly number[], at: number): number;
     private goal;
     private soundTransit;
 }

@@ -14,6 +14,7 @@ export declare class DecodedSource {
     private handle;
     private running;
     private ready;
+    private begun;
     private firstAt;
     private refreshedAt;
     private refresh;

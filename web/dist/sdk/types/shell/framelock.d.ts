@@ -167,8 +167,11 @@ export declare class Framelock {
     get clock(): ViewerCore["clock"];
     /** How exactly pictures and timestamps are tied together in this browser. */
     get route(): Route;
-    /** How a connection's pictures and timestamps are tied together: of the present one, or of the one that is prepared. */
-    routeOf(pc: RTCPeerConnection): Route;
+    /**
+     * Whether the pictures of a connection, the present one or the one that is prepared,
+     * come another way than by its element, which then has to play the sound alone.
+     */
+    bypasses(pc: RTCPeerConnection): boolean;
     /** This viewer's latency as it was measured last; undefined before the first second. */
     get latency(): Latency | undefined;
     /** The picture on which an outcome fired, one of the last few (`proofFrames`). */

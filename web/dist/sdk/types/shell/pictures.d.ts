@@ -50,6 +50,8 @@ export declare class Pictures {
     private readonly buffer;
     private coded;
     private decoding;
+    private tapping;
+    private readonly tap;
     private takes;
     private pc;
     private checks;
@@ -60,9 +62,11 @@ export declare class Pictures {
     get connection(): RTCPeerConnection | undefined;
     /** The route in use. */
     get route(): Route;
+    /** Whether the pictures come another way than by the element, which plays the sound alone. */
+    get bypassing(): boolean;
     /** How many pictures have been decoded, shown or not. */
     get arrived(): number;
-    /** How pictures are paced on the `decoded` route; undefined where the browser does it. */
+    /** How pictures are paced here; undefined where the browser does it. */
     get pacing(): Pacing | undefined;
     /** Takes the pictures of a connection, before its offer is made. */
     connect(pc: RTCPeerConnection): void;
@@ -78,6 +82,8 @@ export declare class Pictures {
     stop(): void;
     private worker;
     private compare;
+    /** The track's pictures carry no timestamps after all. */
+    private untapped;
     /** The element's pictures carry no timestamps after all. */
     private unnamed;
     /** Coded frames cannot be taken or decoded here: the element's own pictures have to do. */

@@ -10,8 +10,8 @@ export interface SessionHandlers {
     connected(): void;
     /** The network between is in doubt; it may come back. */
     disconnected(): void;
-    /** Whether the page decodes the pictures itself: the element then plays the sound alone. */
-    decoded(): boolean;
+    /** Whether the pictures come another way than by the element, which then plays the sound alone. */
+    bypassed(): boolean;
     /** It is over, told once. `error` if the relay refused it. */
     ended(reason: string, error: WhepError | undefined): void;
 }
