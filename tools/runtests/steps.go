@@ -27,7 +27,7 @@ const (
 	windowsDir  = "./test/windows"
 	fanoutDir   = "./bench/fanout"
 	// Cases in browsers that only long runs have.
-	longOnly = "^Test(Chromium1080p60|ChromiumCPU|ChromiumDecodedVP8|SelftestFirefox|ReconnectDecoded|ReconnectFar|JoinsLoss|JoinsFar|Moving|FFmpegLive|FFmpegLiveDecoded|MatrixExactVP8|MatrixDecodedH264|MatrixDecodedVP8|MatrixHold)$"
+	longOnly = "^Test(Chromium1080p60|ChromiumCPU|ChromiumDecodedVP8|SelftestFirefox|ReconnectDecoded|ReconnectFar|JoinsLoss|JoinsFar|Moving|FFmpegLiveDecoded|MatrixExactVP8|MatrixDecodedH264|MatrixDecodedVP8|MatrixHold)$"
 	// A count and not a time: at the end of its time the fuzzer may fail by itself.
 	fuzzInputs = 10_000
 )
