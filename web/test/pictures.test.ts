@@ -338,13 +338,6 @@ describe("the exact route", () => {
     expect(FakeProcessor.last!.cancelled).toBe(true);
   });
 
-  it("has keyframes wait for what was lost before them", () => {
-    setUp();
-    expect(FakeTransform.last!.options).toEqual({ session: expect.any(Number), decode: false, keep: false });
-    worker().onerror?.({ message: "blocked" });
-    expect([framelock.route, receivers[1]!.transform, said]).toEqual(["exact", null, []]);
-  });
-
   it("takes the element's pictures when the track's carry no timestamps", async () => {
     setUp();
     joins();

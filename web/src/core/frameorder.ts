@@ -21,10 +21,10 @@ interface Held<T> {
 const PATIENCE_MS = 700;
 
 /** With a keyframe in hand, what lacks before it is waited for no longer than this. */
-export const KEY_PATIENCE_MS = 250;
+const KEY_PATIENCE_MS = 250;
 
 /** Nobody waits for what lacks before a keyframe if it is more than this: half a second. */
-export const KEY_HOLE_TICKS = 45_000;
+const KEY_HOLE_TICKS = 45_000;
 
 /** A keyframe is asked for again after this. */
 const ASK_AGAIN_MS = 1000;

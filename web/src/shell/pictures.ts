@@ -120,7 +120,7 @@ export class Pictures {
     this.buffer.connect(pc);
     this.checks.clear();
     const keep = this.options.checkFrameHashes === true;
-    if (this.takes && (this.bypassing || keep)) this.worker().connect(pc, { decode: this.decoding, keep });
+    if (this.takes && (this.decoding || keep)) this.worker().connect(pc, { decode: this.decoding, keep });
     if (this.tapping) this.tap.connect(pc);
     if (this.bypassing) this.source.start();
     else this.element.start();

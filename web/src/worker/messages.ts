@@ -2,10 +2,7 @@
 export interface TransformOptions {
   /** Counts the sessions of a viewer; what belongs to an old one is not looked at. */
   session: number;
-  /**
-   * Whether the frames are decoded here. Otherwise all go on to the browser's own
-   * decoder, a keyframe not before what was lost before it.
-   */
+  /** Decode the frames here. Otherwise all go on to the browser's own decoder. */
   decode: boolean;
   /** Keep coded frames for a while, for their hashes. */
   keep: boolean;

@@ -1,10 +1,8 @@
 /**
  * The worker of the SDK (framelock-worker.js): takes coded frames off a receiver
  * by RTCRtpScriptTransform. It decodes them here, or lets all go on to the
- * browser's own decoder, and keeps them for their hashes.
+ * browser's own decoder and only keeps them for their hashes.
  */
-import { KeyGate } from "../core/keygate.js";
-import { KEY_PATIENCE_MS } from "../core/frameorder.js";
 import { FrameDecoder } from "./decoder.js";
 import { FrameHashes } from "./hashes.js";
 import type { FromWorker, ToWorker, TransformOptions } from "./messages.js";
@@ -37,21 +35,16 @@ const COUNT_EVERY = 100;
 class Reception {
   private readonly decoder: FrameDecoder | undefined;
   private readonly hashes: FrameHashes | undefined;
-  private readonly gate: KeyGate<CodedFrame> | undefined;
-  private readonly writer: WritableStreamDefaultWriter<CodedFrame>;
   private received = 0;
   private told = 0; // dropped frames that the page knows of
   private timer: ReturnType<typeof setInterval> | undefined;
-  private wake: ReturnType<typeof setTimeout> | undefined;
   private ended = false;
 
   constructor(private readonly transformer: Transformer) {
     const { session, decode, keep } = transformer.options;
-    this.writer = transformer.writable.getWriter();
-    this.writer.closed.catch(() => undefined); // it ends with the session
     if (keep) this.hashes = new FrameHashes((rtp, hash) => this.tell({ type: "hash", session, rtp, hash }));
-    if (!decode) this.gate = new KeyGate();
-    else this.decoder = new FrameDecoder({
+    if (!decode) return;
+    this.decoder = new FrameDecoder({
       picture: (frame) => {
         const at = performance.timeOrigin + performance.now();
         this.tell({ type: "picture", session, rtp: frame.timestamp >>> 0, at, frame }, [frame]);
@@ -69,6 +62,8 @@ class Reception {
   /** Reads until the session ends. */
   async run(): Promise<void> {
     const reader = this.transformer.readable.getReader();
+    const writer = this.transformer.writable.getWriter();
+    writer.closed.catch(() => undefined); // it ends with the session
     if (this.decoder) this.timer = setInterval(() => this.decoder!.check(performance.now()), CHECK_MS);
     try {
       for (;;) {
@@ -77,7 +72,7 @@ class Reception {
         if (!this.ended) this.take(frame);
         // A receiver that never decodes anything asks for keyframes all the time: it
         // gets those, which cost it one decoding in a group of pictures.
-        if (this.ended || (this.decoder && frame.type === "key")) this.goOn([frame]);
+        if (!this.decoder || frame.type === "key") writer.write(frame).catch(() => undefined);
       }
     } finally {
       this.end();
@@ -88,46 +83,23 @@ class Reception {
   private end(): void {
     this.ended = true;
     clearInterval(this.timer);
-    clearTimeout(this.wake);
     this.decoder?.close();
-    this.goOn(this.gate?.end() ?? []);
   }
 
   private take(frame: CodedFrame): void {
-    const now = performance.now();
     const rtp = (frame.getMetadata().rtpTimestamp ?? frame.timestamp ?? 0) >>> 0;
-    const key = frame.type === "key";
-    if (this.decoder || this.hashes) {
-      const data = frame.data.slice(0); // the frame takes its own along when it goes on
-      this.decoder?.push(rtp, key, data, now);
-      this.hashes?.add(rtp, data);
-    }
-    if (this.gate) {
-      const { pass, ask } = this.gate.push(rtp, key, frame, now);
-      this.goOn(pass);
-      if (ask) this.shut();
-    }
+    const data = frame.data.slice(0); // the frame takes its own along when it goes on
+    this.decoder?.push(rtp, frame.type === "key", data, performance.now());
+    this.hashes?.add(rtp, data);
     const dropped = this.decoder?.dropped ?? 0;
     if (++this.received % COUNT_EVERY !== 0 && dropped === this.told) return;
     this.told = dropped;
     this.tell({ type: "count", session: this.session, received: this.received, dropped });
   }
 
-  /** A keyframe waits. */
-  private shut(): void {
-    this.tell({ type: "ask", session: this.session });
-    clearTimeout(this.wake);
-    this.wake = setTimeout(() => this.goOn(this.gate!.check(performance.now())), KEY_PATIENCE_MS + 1);
-  }
-
-  private goOn(frames: CodedFrame[]): void {
-    for (const frame of frames) this.writer.write(frame).catch(() => undefined);
-  }
-
   heard(message: ToWorker): void {
     switch (message.type) {
       case "lost":
-        this.goOn(this.gate?.answer(message.lost) ?? []);
         return this.decoder?.answer(message.lost, performance.now());
       case "hash":
         return this.hashes?.want(message.rtp);

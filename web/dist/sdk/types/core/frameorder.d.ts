@@ -12,10 +12,6 @@ export type OrderAction<T> = {
  | {
     type: "request";
 };
-/** With a keyframe in hand, what lacks before it is waited for no longer than this. */
-export declare const KEY_PATIENCE_MS = 250;
-/** Nobody waits for what lacks before a keyframe if it is more than this: half a second. */
-export declare const KEY_HOLE_TICKS = 45000;
 /**
  * Puts coded frames into decoding order and keeps from the decoder what it could
  * only turn into a broken picture. A transform is given frames as their last
