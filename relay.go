@@ -21,11 +21,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-
 	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/pion/ice/v4"
 
 	"github.com/framelock/relay/media/forward"
 	"github.com/framelock/relay/media/ingest"
@@ -144,6 +145,14 @@ func (r *Relay) Ready() <-chan struct{} { return r.ready }
 func (r *Relay) Addrs() Addrs {
 	<-r.ready
 	return r.addrs
+}
+
+// UDPMux returns the relay's media port as pion's ICE wants it, for PeerConnections of
+// the embedder's own beside the viewers': webrtc.SettingEngine.SetICEUDPMux. It is valid
+// when Ready is closed, and ends with the relay.
+func (r *Relay) UDPMux() ice.UDPMux {
+	<-r.ready
+	return r.ports.endpoint.Guests()
 }
 
 // Handler returns the viewer-facing HTTP surface, for an embedder that serves it

@@ -61,6 +61,23 @@ function comesUp(n: number): FakePeer {
 }
 
 describe("FramelockPlayer", () => {
+  it("gives the element the sound alone, in a stream of its own, where it takes the pictures itself", async () => {
+    player.stop();
+    vi.stubGlobal("MediaStreamTrackProcessor", class {});
+    const sdp = (sound: string) =>
+      `m=audio 9 X 111\r\na=mid:1\r\na=msid:wheel${sound} audio\r\nm=video 9 X 96\r\na=msid:wheel video\r\n`;
+    answer = () => new Response(sdp(""), { status: 201, headers: { Location: "/whep/wheel/s1" } });
+    player = new FramelockPlayer(video as unknown as HTMLVideoElement);
+    player.start({ src });
+    await settle();
+    const peer = FakePeer.all.at(-1)!;
+    expect(peer.answer).toBe(sdp("-sound"));
+    for (const kind of ["video", "audio"]) peer.ontrack?.({ track: { kind } });
+    peer.becomes("connected");
+    for (const p of snapshotParts(snapshotBody(0, T0, {}))) peer.channel("events").says(p);
+    expect((video.srcObject as { tracks: unknown[] }).tracks).toEqual([{ kind: "audio" }]);
+  });
+
   it("offers to receive video, audio and the three channels, with the token", async () => {
     player.start({ src, token: "secret" });
     await settle();
