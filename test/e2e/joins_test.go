@@ -98,9 +98,9 @@ func (c *scenario) joins(n, every int, options string, l *line) *JoinVerdict {
 		const begin = performance.now();
 		for (let i = 0; i < %d; i++) {
 			await wait(begin + i * %d - performance.now());
-			const start = performance.now(), { posts, presented } = instruments, before = posts.length;
+			const start = performance.now(), { posts } = instruments, before = posts.length;
 			play.start();
-			while (!(presented.at(-1)?.at > posts[before]?.at) && performance.now() < start + 8000) await wait(10);
+			while (!(play.log.drawn.at(-1)?.at > posts[before]?.at) && performance.now() < start + 8000) await wait(10);
 			await wait(700);
 			play.stop();
 			joins.push({ start, stop: performance.now() });
