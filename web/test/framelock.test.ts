@@ -140,6 +140,21 @@ describe("attach", () => {
     expect(said).toEqual(["event 1", "frame 61"]);
   });
 
+  it("paints nothing after the return that passed before the first picture", () => {
+    joins();
+    video.presents(low32(at(1)));
+    const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    const seen: [number, boolean][] = [];
+    framelock.events.on("event", (f) => seen.push([f.event.seq, f.hidden]));
+    for (const [seq, n] of [[1, 2], [2, 60], [3, 62], [4, 63]] as const) peer.channel("events").says(event(seq, at(n)));
+    vi.advanceTimersByTime(500);
+    hidden.mockReturnValue(false);
+    document.dispatchEvent(new Event("visibilitychange"));
+    video.presents(low32(at(62)));
+    video.presents(low32(at(63)));
+    expect(seen).toEqual([[1, true], [2, true], [3, false], [4, false]]);
+  });
+
   it("keeps the frame from no one when a listener throws", () => {
     const reported: unknown[] = [];
     vi.stubGlobal("reportError", (e: unknown) => reported.push(e));

@@ -59,7 +59,10 @@ class Decoded {
 class FakeProcessor {
   static last: FakeProcessor | undefined;
   private controller: ReadableStreamDefaultController<Decoded> | undefined;
-  readonly readable = new ReadableStream<Decoded>({ start: (c) => void (this.controller = c), cancel: () => (this.cancelled = true) });
+  readonly readable = new ReadableStream<Decoded>({
+    start: (c) => void (this.controller = c as ReadableStreamDefaultController<Decoded>),
+    cancel: () => void (this.cancelled = true),
+  });
   cancelled = false;
   constructor(readonly init: { track: { kind: string }; maxBufferSize: number }) {
     FakeProcessor.last = this;

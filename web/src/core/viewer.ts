@@ -147,7 +147,16 @@ export class ViewerCore {
 
   /** The page presents nothing: state and sound go on by the clock. */
   advance(now: number): Output[] {
-    const ts = this.estimate(now);
+    return this.pass(this.estimate(now), now);
+  }
+
+  /** The page presents again, beginning with this picture: what lies before it has passed unseen. */
+  resume(rtp: number, now: number): Output[] {
+    const near = this.clock.ts;
+    return this.pass(near === undefined ? undefined : extend32(rtp, near) - 1, now);
+  }
+
+  private pass(ts: number | undefined, now: number): Output[] {
     if (ts === undefined || !this.fold) return [];
     const outputs = this.fired(this.display.advance(ts), now);
     if (ts > this.currentTs && ts >= this.fold.since) this.show(ts, outputs);

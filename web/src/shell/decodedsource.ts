@@ -32,7 +32,7 @@ export class DecodedSource {
   private handle = 0;
   private running = false;
   private ready = false;
-  private begun = false; // one of this session has been shown
+  private begun = false; // else the newest is shown, whatever waits before it
   private firstAt: number | undefined;
   private refreshedAt: number | undefined;
   private refresh = 1000 / 60;
@@ -77,6 +77,11 @@ export class DecodedSource {
     this.ready = true;
   }
 
+  /** What waits is of a time that nobody has seen: the next picture is the newest. */
+  skip(): void {
+    this.begun = false;
+  }
+
   /** Stops, and lets go of all pictures. */
   stop(): void {
     if (!this.running) return;
@@ -111,7 +116,6 @@ export class DecodedSource {
     const displayAt = Math.max(now, performance.now() - this.refresh) + this.refresh;
     if (!this.ready && !this.impatient(now)) return;
     const [queue, at] = [this.waiting.map((w) => w.ts), displayAt + this.refresh / 2];
-    // A session begins with the newest.
     const taken = this.begun ? this.playout.take(queue, at, this.refresh) : this.playout.due(queue, at);
     if (taken === 0) return;
     this.begun = true;

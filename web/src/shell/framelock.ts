@@ -164,6 +164,7 @@ export class Framelock {
   private link: Link | undefined;
   private heir: Heir | undefined;
   private picture: Picture | undefined;
+  private unseen = false; // time has passed of which the page presented nothing
   private tickedAt: number | undefined;
   private last: Latency | undefined;
   private pings = 0;
@@ -449,11 +450,22 @@ export class Framelock {
   /** The page is hidden, or is seen again: what has passed meanwhile fires before the first picture, unseen. */
   private readonly seen = (): void => {
     if (document.hidden || !this.link || !this.awake()) return;
-    this.apply(this.core.advance(performance.now()));
+    this.pictures.skip();
+    this.passUnseen();
   };
+
+  /** Nobody has seen what has passed until now, nor what still does up to the next picture. */
+  private passUnseen(): void {
+    this.unseen = true;
+    this.apply(this.core.advance(performance.now()));
+  }
 
   private present(picture: Picture): boolean {
     const at = picture.displayAt;
+    if (this.unseen && !document.hidden && picture.rtp !== undefined) {
+      this.unseen = false;
+      this.apply(this.core.resume(picture.rtp, at));
+    }
     const result = picture.rtp === undefined ? this.core.presentByClock(at) : this.core.present(picture.rtp, at);
     if (!result.fresh) return false;
     this.picture = picture;
@@ -545,7 +557,7 @@ export class Framelock {
     this.pictures.tick();
     this.heir?.link.pictures.tick();
     this.takeOverUnseen(now);
-    if (this.attention.lost(now, document.hidden, this.pictures.arrived)) this.apply(this.core.advance(now));
+    if (this.attention.lost(now, document.hidden, this.pictures.arrived)) this.passUnseen();
     if (this.heartbeat.silent(now)) this.die("the relay has fallen silent");
     const open = this.link?.open ?? false;
     this.acting.tick(now, open);

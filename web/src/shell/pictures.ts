@@ -139,6 +139,11 @@ export class Pictures {
     this.source.begin();
   }
 
+  /** The page is seen again: the next picture is the newest. */
+  skip(): void {
+    this.source.skip();
+  }
+
   /** Compares a frame's coded bytes with a hash, as soon as both are there. */
   check(hash: FrameHash): void {
     if (!this.options.checkFrameHashes) return;

@@ -119,6 +119,9 @@ export declare class ViewerCore {
     private presentTs;
     /** The page presents nothing: state and sound go on by the clock. */
     advance(now: number): Output[];
+    /** The page presents again, beginning with this picture: what lies before it has passed unseen. */
+    resume(rtp: number, now: number): Output[];
+    private pass;
     /** The timestamp that should be on screen now by the clock, for pages that present nothing or cannot tell. */
     estimate(now: number): number | undefined;
     /** What this viewer saw since the last call, undefined if no event fired. To be sent at most once a second. */

@@ -33,6 +33,8 @@ export declare class DecodedSource {
     start(): void;
     /** The state is known: pictures are shown from now on. */
     begin(): void;
+    /** What waits is of a time that nobody has seen: the next picture is the newest. */
+    skip(): void;
     /** Stops, and lets go of all pictures. */
     stop(): void;
     /** Takes a decoded picture. */

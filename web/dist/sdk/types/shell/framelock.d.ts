@@ -151,6 +151,7 @@ export declare class Framelock {
     private link;
     private heir;
     private picture;
+    private unseen;
     private tickedAt;
     private last;
     private pings;
@@ -243,6 +244,8 @@ export declare class Framelock {
     private awake;
     /** The page is hidden, or is seen again: what has passed meanwhile fires before the first picture, unseen. */
     private readonly seen;
+    /** Nobody has seen what has passed until now, nor what still does up to the next picture. */
+    private passUnseen;
     private present;
     /** Tells what follows from a frame, then the frame itself: all within one paint. */
     private paint;

@@ -74,6 +74,8 @@ export declare class Pictures {
     disconnect(): void;
     /** The session's snapshot has come: nothing is shown before it. The element's pictures are held back by who gives it its source. */
     begin(): void;
+    /** The page is seen again: the next picture is the newest. */
+    skip(): void;
     /** Compares a frame's coded bytes with a hash, as soon as both are there. */
     check(hash: FrameHash): void;
     /** To be called some times a second. */
